@@ -1,0 +1,58 @@
+# make demo    the main job from end to end on pictures that it draws itself, and a report
+# make test    every check: lint, format, types, import table, tests
+# make run     dermagui itself:  make run ARGS="images MY_PROJECT"
+# make bench   the figures of the README
+# make lock    write the locks anew from pyproject.toml;  make lock UPGRADE=--upgrade  takes the newest
+# make clean   remove everything that the other targets made
+#
+# Needs python3 >= 3.11, or:  make PYTHON=python3.12 demo
+
+PYTHON ?= python3
+VENV := .venv
+IN_VENV := $(VENV)/bin/
+PIP := $(IN_VENV)python -m pip --disable-pip-version-check --no-input
+
+.PHONY: demo test run bench lock clean
+
+demo: $(VENV)/app.stamp
+	$(IN_VENV)python -m dermagui demo $(ARGS)
+
+run: $(VENV)/app.stamp
+	$(IN_VENV)python -m dermagui $(ARGS)
+
+bench: $(VENV)/app.stamp
+	$(IN_VENV)python -m tests.bench $(ARGS)
+
+test: $(VENV)/dev.stamp
+	$(IN_VENV)python packaging/check_system.py --qt
+	$(IN_VENV)ruff check
+	$(IN_VENV)ruff format --check
+	$(IN_VENV)mypy
+	$(IN_VENV)python -m pytest $(ARGS)
+
+# The stamps keep a second run from installing anything. Our own package is installed without its
+# dependencies (the lock names them all but llama-cpp-python, see packaging/locks/later.in) and by the
+# hatchling of the lock, so that nothing unlocked is ever fetched.
+$(VENV)/%.stamp: packaging/locks/%.txt pyproject.toml | $(VENV)/venv.stamp
+	$(PIP) install --require-hashes --only-binary :all: --requirement $<
+	$(PIP) install --quiet --no-index --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(VENV)/venv.stamp:
+	$(PYTHON) packaging/check_system.py
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+# Universal (every platform, every Python from 3.11), hashed, and without any download address.
+COMPILE := $(IN_VENV)uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
+	--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
+	--excludes packaging/locks/later.in --custom-compile-command "make lock" $(UPGRADE)
+
+lock: $(VENV)/dev.stamp
+	echo hatchling | $(COMPILE) pyproject.toml - --output-file packaging/locks/app.txt
+	echo hatchling | $(COMPILE) pyproject.toml - --extra dev --constraints packaging/locks/app.txt \
+		--output-file packaging/locks/dev.txt
+
+clean:
+	rm -rf $(VENV) build dist report .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find dermagui packaging tests -name __pycache__ -type d -prune -exec rm -rf {} +

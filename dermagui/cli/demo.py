@@ -1,0 +1,24 @@
+"""``dermagui demo``: the main job from folder to export, on drawn phantoms or on your own pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dermagui.cli.console import Arguments, Commands
+
+
+def declare(commands: Commands) -> None:
+    """Declares the command."""
+    parser = commands.add_parser("demo", help="run the main job from end to end and write a report")
+    parser.add_argument(
+        "--out", type=Path, default=Path("report"), metavar="DIR", help="where the report goes"
+    )
+    parser.add_argument("--images", type=Path, metavar="FOLDER", help="your own pictures instead of phantoms")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: Arguments) -> int:
+    """Runs the tour; 0 only if every line of its report is true."""
+    from dermagui.demo.tour import run_tour
+
+    return run_tour(arguments.out, arguments.images)

@@ -1,0 +1,243 @@
+"""``dermagui generate``: question-answer pairs about the images, within a budget, after a preview."""
+
+from __future__ import annotations
+
+import argparse
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dermagui.cli.console import (
+    Arguments,
+    Commands,
+    ask,
+    counts_line,
+    json_argument,
+    print_json,
+    project_argument,
+    say,
+    say_progress,
+    usd,
+)
+from dermagui.errors import UserError
+from dermagui.records import MetadataMode, PixelRecipe
+
+if TYPE_CHECKING:
+    from dermagui.generation.plan import Plan
+    from dermagui.storage.database import Store
+
+PREVIEWS = 5
+_SECONDS_PER_REQUEST = 5
+"""A guess for the time before anything was measured: how long an answer takes."""
+
+
+def declare(commands: Commands) -> None:
+    """Declares the command."""
+    parser = commands.add_parser("generate", help="generate question-answer pairs about the images")
+    project_argument(parser)
+    parser.add_argument("--provider", choices=("gemini", "practice"), required=True)
+    parser.add_argument("--model", metavar="M", help="id of the model (default: the setting gemini.model)")
+    parser.add_argument("--base-url", metavar="URL", help="address of the service")
+    parser.add_argument("--questions", type=_positive, metavar="K", help="questions for each image")
+    parser.add_argument(
+        "--metadata", choices=[*MetadataMode], help="what a question may do with the metadata"
+    )
+    parser.add_argument("--bank", metavar="NAME|FILE", help="question bank")
+    parser.add_argument("--language", default="en", metavar="CODE", help="language of the answers")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="draws other questions")
+    parser.add_argument(
+        "--longest-side", type=_positive, metavar="PIXELS", help="size of the pictures that are sent"
+    )
+    parser.add_argument("--concurrency", type=_positive, metavar="N", help="requests in flight at most")
+    parser.add_argument(
+        "--budget", type=_dollars, metavar="USD", help="what this plan may cost in all its runs"
+    )
+    parser.add_argument("--limit", type=_positive, metavar="N", help="only the first N requests of the plan")
+    parser.add_argument("--tier", choices=("undeclared", "free", "paid"), help="what kind of key it is")
+    parser.add_argument("--flex", action="store_true", help="half the price, slower (service tier flex)")
+    parser.add_argument(
+        "--preview", type=Path, metavar="DIR", help="write what would be sent, and send nothing"
+    )
+    parser.add_argument("--accept-terms", metavar="NAME", help="this person has read and accepts the terms")
+    parser.add_argument(
+        "--free-tier-yes", action="store_true", help="send images although people may read them"
+    )
+    parser.add_argument(
+        "--resend-unknown", action="store_true", help="send again what may have been paid already"
+    )
+    parser.add_argument("--yes", action="store_true", help="do not ask before sending")
+    parser.add_argument("--inline", action="store_true", help="work in this process, for debugging")
+    json_argument(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: Arguments) -> int:
+    """Previews, or estimates, asks and runs the job."""
+    from dermagui.generation.preview import write_previews
+    from dermagui.generation.run import bank_and_left, check_may_send, estimate_of, price_of
+    from dermagui.project import Project
+
+    plan = plan_from(arguments)
+    key = _key(plan) if not arguments.preview else None
+    with Project(arguments.project) as project:
+        if arguments.accept_terms:
+            _accept(project.store, arguments.accept_terms)
+        _, left = bank_and_left(project.store, plan)
+        if arguments.preview:
+            text = write_previews(project.store, plan, [item.planned for item in left], arguments.preview)
+            print(text)
+            return 0
+        if not plan.simulated:
+            _show_terms(project.store)
+            check_may_send(project.store, plan, key, arguments.free_tier_yes)
+        say(_what_will_happen(project.store, plan, len(left), estimate_of(plan, left, price_of(plan))))
+    parameters: dict[str, Any] = {
+        "plan": plan.as_json(),
+        "resend_unknown": arguments.resend_unknown,
+        "free_tier_yes": arguments.free_tier_yes,
+    }
+    if not arguments.yes and not plan.simulated and left:
+        if not ask(f"Send {min(PREVIEWS, len(left))} of them now as a preview?"):
+            raise UserError("generate.needs_yes")
+        code, _ = _run(arguments, parameters | {"first": PREVIEWS}, key)
+        if code or len(left) <= PREVIEWS:
+            return code
+        if not ask("Send the rest?"):
+            raise UserError("generate.needs_yes")
+    code, end = _run(arguments, parameters, key)
+    if arguments.json:
+        print_json(end["figures"] | {"state": end["state"]})
+    return code
+
+
+def plan_from(arguments: Arguments) -> Plan:
+    """The plan that the command line and the settings describe."""
+    from dermagui import settings
+    from dermagui.generation.plan import Plan
+
+    practice = arguments.provider == "practice"
+    return Plan(
+        provider=arguments.provider,
+        model=arguments.model or ("practice" if practice else settings.text("gemini.model")),
+        base_url=arguments.base_url or ("" if practice else settings.text("gemini.base_url")),
+        api_version=settings.text("gemini.api_version"),
+        service_tier="flex" if arguments.flex else settings.text("gemini.service_tier"),
+        key_tier=arguments.tier or settings.text("gemini.key_tier"),
+        bank=arguments.bank or settings.text("generation.bank"),
+        questions=arguments.questions or settings.number("generation.questions"),
+        metadata=MetadataMode(arguments.metadata or settings.text("generation.metadata")),
+        language=arguments.language,
+        seed=arguments.seed,
+        max_output_tokens=settings.number("generation.max_output_tokens"),
+        recipe=PixelRecipe(longest_side=arguments.longest_side or settings.number("generation.longest_side")),
+        limit=arguments.limit,
+        concurrency=arguments.concurrency or settings.number("generation.concurrency"),
+        budget_micro_usd=arguments.budget,
+        timeout_seconds=settings.number("gemini.timeout_seconds"),
+    )
+
+
+def _key(plan: Plan) -> str | None:
+    from dermagui.api_key import find_key
+    from dermagui.logs import hide
+
+    if plan.simulated:
+        return None
+    key = find_key()
+    if key is None:
+        raise UserError("key.missing")
+    hide(key.value)
+    return key.value
+
+
+def _accept(store: Store, name: str) -> None:
+    from dermagui.generation.run import TERMS_NAME, terms
+    from dermagui.storage import people
+
+    found = terms()
+    if people.acceptance(store, TERMS_NAME, found.sha256) is None:
+        people.accept_terms(store, people.person(store, name), TERMS_NAME, found.terms_date, found.sha256)
+
+
+def _show_terms(store: Store) -> None:
+    from dermagui.generation.run import TERMS_NAME, terms
+    from dermagui.storage import people
+
+    found = terms()
+    accepted = people.acceptance(store, TERMS_NAME, found.sha256)
+    if accepted:
+        say(f"Terms of {found.terms_date}, accepted by {accepted['name']} on {accepted['at'][:10]}.")
+        return
+    say(f"The terms of {found.service}, of {found.terms_date}, in our words ({found.link}):")
+    for point in found.points:
+        say(f"  - {point.text}")
+
+
+def _what_will_happen(store: Store, plan: Plan, left: int, estimate: Any) -> str:
+    """The one line of count, time, money and stop; and what an ended process left open."""
+    from dermagui.storage import requests
+
+    minutes = max(1, round(left * _SECONDS_PER_REQUEST / plan.concurrency / 60))
+    stop = f", stops at {usd(plan.budget_micro_usd)}" if plan.budget_micro_usd is not None else ""
+    money = f"about {usd(estimate.expected_micro_usd)} and at most {usd(estimate.high_micro_usd)}"
+    rehearsed = " (rehearsed: nothing is sent and nothing is paid)" if plan.simulated else ""
+    text = f"{left:,} requests to {plan.model}, about {minutes:,} min, {money}{stop}{rehearsed}."
+    unknown = requests.count_requests(store).get("unknown", 0)
+    if unknown:
+        at_risk = usd(requests.money_micro_usd(store)["at_risk"])
+        text += (
+            f"\n{unknown:,} requests of an ended process may have been billed, at most {at_risk}. "
+            "They are not sent again unless you say --resend-unknown."
+        )
+    return text
+
+
+def _run(arguments: Arguments, parameters: dict[str, Any], key: str | None) -> tuple[int, dict[str, Any]]:
+    from dermagui.cli.job import run_job
+
+    shown = {"answers": 0}
+    spent = {"text": ""}
+
+    def show_answer(event: dict[str, Any]) -> None:
+        shown["answers"] += 1
+        if shown["answers"] <= PREVIEWS:
+            flags = "; ".join(f"{flag['kind']}: {flag['evidence']}" for flag in event["flags"])
+            say(f"  Q: {event['question']}\n  A: {event['answer']}" + (f"\n  ! {flags}" if flags else ""))
+
+    def show_progress(event: dict[str, Any]) -> None:
+        say_progress(event["done"], event["total"], event["unit"], spent["text"])
+
+    def keep_spent(event: dict[str, Any]) -> None:
+        spent["text"] = f" · {usd(event['spent_micro_usd'])}"
+
+    handlers = {"answer": show_answer, "progress": show_progress, "heartbeat": keep_spent}
+    code, end = run_job(
+        arguments.project, "generate", parameters, secret=key, inline=arguments.inline, handlers=handlers
+    )
+    figures = end["figures"]
+    if figures:
+        unknown = figures.get("unknown_after_crash", 0)
+        if unknown:
+            say(f"{unknown:,} requests of an ended process may have been billed; see `dermagui status`.")
+        say(
+            f"Sent {figures.get('sent', 0):,} requests for {usd(figures.get('spent_micro_usd', 0))}: "
+            f"{counts_line(figures.get('counts', {}))}. Left: {figures.get('left', 0):,}."
+        )
+    return code, end
+
+
+def _positive(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above zero")
+    return int(text)
+
+
+def _dollars(text: str) -> int:
+    """Dollars as whole micro-dollars."""
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal(-1)
+    if not amount.is_finite() or amount < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a sum in dollars")
+    return int(amount * 1_000_000)

@@ -1,0 +1,82 @@
+"""Reads the command line, runs the command, and turns what happened into an exit code.
+
+0 done · 1 our bug · 2 wrong usage · 3 a problem that the user can mend · 4 stopped, parked or budget
+reached: running again continues.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from dermagui import __version__
+from dermagui.errors import DermaError, Stopped, from_os_error
+
+DONE, BUG, USAGE, USER, RESUMABLE = range(5)
+
+COMMANDS = (
+    "new",
+    "add",
+    "images",
+    "generate",
+    "status",
+    "review",
+    "export",
+    "forget",
+    "ledger",
+    "airplane",
+    "key",
+    "settings",
+    "demo",
+    "job",
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code."""
+    parsed = _parser().parse_args(arguments)
+    from dermagui.cli.console import say_error
+    from dermagui.logs import start_logging
+
+    start_logging(to_stderr=parsed.command == "job")
+    try:
+        return int(parsed.run(parsed))
+    except Stopped as error:
+        say_error(error)
+        return RESUMABLE
+    except DermaError as error:
+        say_error(error)
+        return USER
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone: nobody is left to tell
+        return DONE
+    except OSError as error:
+        say_error(from_os_error(error, error.filename or "."))
+        return USER
+    except KeyboardInterrupt:
+        return RESUMABLE
+    except Exception:
+        import logging
+        import traceback
+
+        from dermagui.logs import redacted
+
+        logging.getLogger(__name__).exception("a command failed")
+        sys.stderr.write(redacted(traceback.format_exc()))
+        say_error(DermaError("bug"))
+        return BUG
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="dermagui",
+        description="From a folder of skin images to reviewed image-text pairs and a model of one's own. "
+        "Research use only. Not a medical device. Do not use for diagnosis.",
+    )
+    parser.add_argument("--version", action="version", version=f"dermagui {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name in COMMANDS:
+        importlib.import_module(f"dermagui.cli.{name}").declare(commands)
+    return parser

@@ -1,0 +1,1 @@
+"""Generation: questions, prompts, what the service answered, what it costs, and checks on every answer."""

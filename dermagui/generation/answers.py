@@ -1,0 +1,116 @@
+"""Turns saved answers into pairs: checked, flagged, with their whole origin. Nothing is asked again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+
+from dermagui.generation.checks import check_answer
+from dermagui.generation.outcomes import classify_answer
+from dermagui.generation.prompt import AnswerShape, Prompt, reader_turn
+from dermagui.jobs.report import Report
+from dermagui.records import Flag, MetadataMode, Pair, PairImage, Question, Role, Turn
+from dermagui.storage import banks, pairs, requests, runs
+from dermagui.storage.database import BATCH, Row, Store
+from dermagui.storage.metadata import fields_of_images
+from dermagui.storage.moments import new_uid, now
+
+
+@dataclass(slots=True)
+class _Runs:
+    """Runs and their questions, read once each."""
+
+    store: Store
+    known: dict[str, tuple[Row, dict[str, Question]]] = field(default_factory=dict)
+
+    def of(self, run_uid: str) -> tuple[Row, dict[str, Question]]:
+        if run_uid not in self.known:
+            row = runs.run(self.store, run_uid)
+            assert row is not None
+            bank = banks.frozen_bank(self.store, row["bank_id"])
+            row["plan"] = json.loads(row["plan"])
+            self.known[run_uid] = row, {question.key: question for question in bank.questions}
+        return self.known[run_uid]
+
+
+def make_pairs(store: Store, report: Report, uids: Sequence[str] | None = None) -> int:
+    """Makes the pairs of answered requests that have none yet: of these uids, or of all; returns how many."""
+    known = _Runs(store)
+    made = 0
+    rows = list(requests.answers_without_pair(store, uids))
+    for start in range(0, len(rows), BATCH):
+        batch = rows[start : start + BATCH]
+        fields = fields_of_images(store, [row["image_id"] for row in batch])
+        new = list(_pairs(store, known, batch, fields))
+        pairs.add_pairs(store, new)
+        made += len(new)
+        for pair in new:
+            report.tell("answer", **_shown(pair))
+    return made
+
+
+def _pairs(
+    store: Store, known: _Runs, rows: Iterable[Row], fields: Mapping[int, Mapping[str, tuple[Row, ...]]]
+) -> Iterator[Pair]:
+    earlier: dict[int, tuple[str, ...]] = {}
+    for row in rows:
+        image = row["image_id"]
+        if image not in earlier:
+            earlier[image] = pairs.answers_of_image(store, image)
+        said = {
+            name: tuple(value["value"] for value in values) for name, values in fields.get(image, {}).items()
+        }
+        pair = _pair(row, *known.of(row["run_uid"]), said, earlier[image])
+        earlier[image] += (pair.turns[-1].text,)
+        yield pair
+
+
+def _pair(
+    row: Row,
+    run: Row,
+    questions: Mapping[str, Question],
+    said: Mapping[str, tuple[str, ...]],
+    earlier: tuple[str, ...],
+) -> Pair:
+    prompt = _prompt(row["prompt"])
+    outcome = classify_answer(json.loads(row["response"]), prompt.shape, row["model"])
+    question = questions[row["question_key"]]
+    answer = outcome.texts["answer"]
+    asked = reader_turn(prompt, outcome.texts.get("question", ""))
+    flags: tuple[Flag, ...] = outcome.flags + check_answer(
+        answer,
+        asked,
+        metadata=said,
+        mode=MetadataMode(run["plan"]["metadata"]),
+        previous_answers=earlier,
+        question_type=question.type,
+    )
+    return Pair(
+        uid=new_uid(),
+        kind=question.kind,
+        turns=(Turn(Role.USER, asked), Turn(Role.ASSISTANT, answer)),
+        images=(PairImage(row["image_id"]),),
+        flags=flags,
+        simulated=bool(run["simulated"]),
+        run_uid=row["run_uid"],
+        request_uid=row["uid"],
+        question_key=question.key,
+        created_at=now(),
+    )
+
+
+def _prompt(kept: dict[str, object]) -> Prompt:
+    known = {name: kept[name] for name in Prompt.__dataclass_fields__}
+    known["shape"] = AnswerShape(str(kept["shape"]))
+    return Prompt(**known)  # type: ignore[arg-type]
+
+
+def _shown(pair: Pair) -> dict[str, object]:
+    return {
+        "pair": pair.uid,
+        "image": pair.images[0].image_id,
+        "question": pair.turns[0].text,
+        "answer": pair.turns[-1].text,
+        "flags": [asdict(flag) for flag in pair.flags],
+    }

@@ -1,0 +1,166 @@
+"""A plan: which questions about which images, asked how. From it follows every request, by fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from dermagui import paths
+from dermagui.generation.bank import choose_questions, load_bank
+from dermagui.generation.prompt import Prompt, build_prompt
+from dermagui.records import Bank, ChosenQuestion, MetadataMode, PixelRecipe, Region
+from dermagui.storage import images
+from dermagui.storage.database import Row, Store
+from dermagui.storage.metadata import fields_of_images
+
+_IMAGES_AT_ONCE = 500
+Fields = Mapping[str, tuple[Row, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that decides what is asked, and how it is sent.
+
+    ``limit`` bounds how many requests the plan has, counted from its beginning, so that the same plan
+    with the same limit has nothing left once it is done. ``budget_micro_usd`` bounds what the plan may
+    cost over all its runs together.
+    """
+
+    provider: str
+    model: str
+    base_url: str
+    api_version: str = "v1"
+    service_tier: str = "standard"
+    key_tier: str = "undeclared"
+    bank: str = "general-en"
+    questions: int = 2
+    metadata: MetadataMode = MetadataMode.HIDDEN
+    language: str = "en"
+    seed: int = 0
+    max_output_tokens: int = 2048
+    recipe: PixelRecipe = field(default_factory=PixelRecipe)
+    limit: int | None = None
+    concurrency: int = 8
+    budget_micro_usd: int | None = None
+    timeout_seconds: int = 300
+
+    @property
+    def simulated(self) -> bool:
+        """Whether nobody but a rehearsal answers."""
+        return self.provider == "practice"
+
+    @property
+    def key(self) -> str:
+        """The identity of what is asked, whatever the limit, speed and budget."""
+        how = {"limit", "concurrency", "budget_micro_usd", "timeout_seconds", "base_url", "key_tier"}
+        what = {name: value for name, value in self.as_json().items() if name not in how}
+        return _sha256(what)
+
+    def as_json(self) -> dict[str, Any]:
+        """The plan as plain values; ``plan_from_json`` reads it back."""
+        return asdict(self)
+
+
+def plan_from_json(values: Mapping[str, Any]) -> Plan:
+    """A plan from the plain values that ``Plan.as_json`` gave."""
+    known = {name: values[name] for name in Plan.__dataclass_fields__ if name in values}
+    known["metadata"] = MetadataMode(known.get("metadata", MetadataMode.HIDDEN))
+    if isinstance(known.get("recipe"), Mapping):
+        known["recipe"] = PixelRecipe(**known["recipe"])
+    return Plan(**known)
+
+
+def bank_of(plan: Plan) -> Bank:
+    """The bank that a plan names: one that ships, or the user's own file."""
+    shipped = paths.resources() / "banks" / f"{plan.bank}.json"
+    return load_bank(shipped if shipped.is_file() else Path(plan.bank))
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One request of a plan. ``pixels_of`` names what the picture is made of, never its encoded bytes."""
+
+    image_id: int
+    sha256: str
+    frame: int
+    redactions: tuple[Region, ...]
+    chosen: ChosenQuestion
+    prompt: Prompt
+    fields: Mapping[str, tuple[str, ...]]
+    max_output_tokens: int
+    fingerprint: str
+
+
+def plan_requests(store: Store, plan: Plan, bank: Bank) -> Iterator[Planned]:
+    """Every request of a plan, in order of the images; only images that may leave."""
+    return islice(_all_requests(store, plan, bank), plan.limit)
+
+
+def _all_requests(store: Store, plan: Plan, bank: Bank) -> Iterator[Planned]:
+    found = list(images.sendable_images(store))
+    for start in range(0, len(found), _IMAGES_AT_ONCE):
+        some = found[start : start + _IMAGES_AT_ONCE]
+        said = fields_of_images(store, [image["id"] for image in some])
+        for image in some:
+            yield from _requests_of_image(store, plan, bank, image, said.get(image["id"], {}))
+
+
+def _requests_of_image(store: Store, plan: Plan, bank: Bank, image: Row, said: Fields) -> Iterator[Planned]:
+    heaviest = {name: rows[0]["value"] for name, rows in said.items()}
+    prompted = {name: tuple(_weighted(rows)) for name, rows in said.items()}
+    redactions = images.redactions_of(store, image["id"])
+    image_key = f"{image['sha256']}:{image['frame']}"
+    modality = heaviest.get("modality", image["modality"])
+    for chosen in choose_questions(bank, image_key, heaviest, modality, plan.questions, plan.seed):
+        planned = Planned(
+            image_id=image["id"],
+            sha256=image["sha256"],
+            frame=image["frame"],
+            redactions=redactions,
+            chosen=chosen,
+            prompt=build_prompt(chosen, prompted, plan.metadata, plan.language),
+            fields={name: tuple(row["value"] for row in rows) for name, rows in said.items()},
+            max_output_tokens=plan.max_output_tokens,
+            fingerprint="",
+        )
+        yield replace(planned, fingerprint=fingerprint_of(plan, planned))
+
+
+def _weighted(rows: tuple[Row, ...]) -> Iterator[str]:
+    for row in rows:
+        yield row["value"] if row["weight"] == 1 else f"{row['value']} (weight {row['weight']:.2f})"
+
+
+def with_more_tokens(plan: Plan, planned: Planned) -> Planned:
+    """The same request with room for a longer answer, for one that was truncated: another fingerprint."""
+    larger = replace(planned, max_output_tokens=planned.max_output_tokens * 2)
+    return replace(larger, fingerprint=fingerprint_of(plan, larger))
+
+
+def fingerprint_of(plan: Plan, planned: Planned) -> str:
+    """What makes two requests the same: the question as it is sent, the original picture and its recipe."""
+    return _sha256(
+        {
+            "provider": plan.provider,
+            "model": plan.model,
+            "service_tier": plan.service_tier,
+            "system": planned.prompt.system,
+            "user": planned.prompt.user,
+            "schema": planned.prompt.schema,
+            "max_output_tokens": planned.max_output_tokens,
+            "image": planned.sha256,
+            "frame": planned.frame,
+            "recipe": plan.recipe.key,
+            "redactions": [asdict(region) for region in planned.redactions],
+        }
+    )
+
+
+def _sha256(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,67 @@
+"""Shows what would be sent, without sending it: the exact prompt, the exact bytes, and what stays here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dermagui.errors import from_os_error
+from dermagui.generation.identity import identifying_text
+from dermagui.generation.plan import Plan, Planned
+from dermagui.library.pixels import cached_pixels
+from dermagui.paths import display_path
+from dermagui.storage import images
+from dermagui.storage.database import Store
+
+PREVIEWS_AT_MOST = 5
+
+NOTICE = "Text that is part of a picture (a name on a ruler, a date in a corner) is not detected: look at the pictures."
+
+
+def write_previews(store: Store, plan: Plan, planned: Sequence[Planned], folder: Path) -> str:
+    """Writes the first requests into ``folder``: ``1.jpg`` is byte for byte what would be sent, ``1.txt``
+    the prompt. Returns the text of all of them. Nothing leaves the computer.
+    """
+    shown = planned[: min(plan.limit or PREVIEWS_AT_MOST, len(planned))]
+    texts = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, request in enumerate(shown, 1):
+            texts.append(_write_preview(store, plan, request, folder, number))
+    except OSError as error:
+        raise from_os_error(error, folder) from error
+    return "\n".join([*texts, f"{len(planned):,} requests would be sent; {len(shown):,} are shown. {NOTICE}"])
+
+
+def _write_preview(store: Store, plan: Plan, request: Planned, folder: Path, number: int) -> str:
+    cache = store.folder / "cache" / "pixels"
+    picture = images.picture_of(store, request.image_id)
+    pixels = cached_pixels(cache, request.sha256, picture, plan.recipe, request.redactions)
+    name = f"{number}.{pixels.mime_type.removeprefix('image/').replace('jpeg', 'jpg')}"
+    (folder / name).write_bytes(pixels.encoded)
+    prompt = request.prompt
+    said = {field: "; ".join(values) for field, values in request.fields.items()}
+    findings = identifying_text(
+        said | {"question": request.chosen.text, "file name": Path(picture.path).name}
+    )
+    sent = {*prompt.hinted, *prompt.given, "question"}
+    lines = [
+        f"--- request {number}: image {request.image_id} to {plan.model}",
+        f"picture: {name}, {pixels.width}x{pixels.height} pixels, {len(pixels.encoded):,} bytes, "
+        f"RGB8 sha256 {pixels.sha256}",
+        f"fields sent as a hint: {', '.join(prompt.hinted) or 'none'}",
+        f"fields sent openly: {', '.join(prompt.given) or 'none'}",
+        f"fields withheld: {', '.join(prompt.withheld) or 'none'}",
+        *(
+            f"may identify a person: {found.tag} in {found.place}: {display_path(found.value)} "
+            f"({'is sent' if found.place in sent else 'stays here'})"
+            for found in findings
+        ),
+        "system:",
+        prompt.system,
+        "user:",
+        prompt.user,
+    ]
+    text = "\n".join(lines)
+    (folder / f"{number}.txt").write_text(text + "\n", encoding="utf-8")
+    return text

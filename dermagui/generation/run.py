@@ -1,0 +1,169 @@
+"""The generation job: from a plan to pairs. Running it again sends only what is left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from dermagui import network, paths, settings
+from dermagui.errors import Stopped, UserError
+from dermagui.generation.answers import make_pairs
+from dermagui.generation.cost import Estimate, estimate, load_prices, price_for
+from dermagui.generation.gemini import Gemini, Service, sdk_version
+from dermagui.generation.outcomes import may_be_sent
+from dermagui.generation.plan import Plan, Planned, bank_of, plan_from_json, plan_requests, with_more_tokens
+from dermagui.generation.sending import Budget, Item, Sending, keep_reserve
+from dermagui.generation.terms import Terms, load_terms
+from dermagui.jobs.report import Report
+from dermagui.jobs.work import Parameters
+from dermagui.records import Bank, Changes, Price, RequestState
+from dermagui.storage import banks, people, requests, runs
+from dermagui.storage.database import Store
+from dermagui.storage.requests import History
+
+TERMS_NAME = "gemini"
+
+
+def run(store: Store, parameters: Parameters, report: Report) -> Changes:
+    """Sends what is left of the plan in ``parameters["plan"]`` and turns the answers into pairs.
+
+    ``resend_unknown``: a person said that unknown requests may be sent again. ``first``: send only so
+    many, for previews. ``free_tier_yes``: a person said yes to a free key a second time.
+    """
+    plan = plan_from_json(parameters["plan"])
+    key = check_may_send(store, plan, report.secret, bool(parameters.get("free_tier_yes")))
+    bank = bank_of(plan)
+    price = price_of(plan)
+    store.keep_through_power_loss()
+    figures: dict[str, object] = {"unknown_after_crash": requests.mark_unknown(store)}
+    if parameters.get("resend_unknown"):
+        figures["allowed_to_resend"] = requests.allow_resend(store)
+    bank_id = banks.freeze_bank(store, bank)
+    make_pairs(store, report)  # answers that an ended process had saved and not yet used
+    left = list(what_is_left(plan, plan_requests(store, plan, bank), requests.histories(store)))
+    if not left:
+        return Changes(("pairs", "requests"), figures | {"sent": 0, "left": 0})
+    keep_reserve(store.folder)
+    run_uid = _add_run(store, plan, bank_id, price)
+    figures["run"] = run_uid
+    if not plan.simulated:
+        network.write_ledger(
+            network.Purpose.GENERATE,
+            network.host_of(plan.base_url),
+            project=paths.display_path(store.folder),
+            run=run_uid,
+        )
+    budget = Budget(plan.budget_micro_usd, runs.committed_micro_usd(store, plan.key))
+    sending = Sending(store, plan, run_uid, price, budget, report, partial(make_pairs, store, report))
+    first = left[: parameters.get("first")]
+    try:
+        asyncio.run(_send(sending, first, plan, key))
+    except (Stopped, UserError) as end:
+        if end.code == "key.is_free_tier":
+            settings.set_value("gemini.key_tier", "free")
+        if isinstance(end, Stopped):
+            end.values["figures"] = figures | _figures(sending, len(left))
+        raise
+    return Changes(("pairs", "requests"), figures | _figures(sending, len(left)))
+
+
+async def _send(sending: Sending, left: Iterable[Item], plan: Plan, key: str) -> None:
+    service = Service(
+        key=key,
+        base_url=plan.base_url,
+        api_version=plan.api_version,
+        timeout_seconds=plan.timeout_seconds,
+        service_tier=plan.service_tier,
+        connections=plan.concurrency,
+    )
+    async with Gemini(service) as gemini:
+        await sending.work(left, gemini)
+
+
+def _figures(sending: Sending, left: int) -> dict[str, object]:
+    sent = sum(count for state, count in sending.counts.items() if state != "skipped")
+    ended = sum(sending.counts[state] for state in ("answered", "blocked", "permanent", "skipped"))
+    return {
+        "sent": sent,
+        "left": max(0, left - ended),
+        "counts": dict(sending.counts),
+        "spent_micro_usd": sending.spent_micro_usd,
+    }
+
+
+def what_is_left(plan: Plan, planned: Iterable[Planned], histories: Mapping[str, History]) -> Iterator[Item]:
+    """The requests of a plan that still have to be sent, given what has become of them so far."""
+    for request in planned:
+        history = histories.get(request.fingerprint)
+        if history is not None and history.state is RequestState.TRUNCATED:
+            request = with_more_tokens(plan, request)
+            history = histories.get(request.fingerprint)
+        if history is None:
+            yield Item(request)
+        elif history.resend or may_be_sent(history.state, history.code, history.attempts):
+            yield Item(request, attempts=history.attempts)
+
+
+def check_may_send(store: Store, plan: Plan, key: str | None, free_tier_yes: bool) -> str:
+    """The key, where everything that a person has to say before the first sending has been said.
+
+    Raises ``UserError``: ``network.airplane``, ``terms.not_accepted``, ``key.is_free_tier``; ``Stopped``
+    ``job.waiting_for_key``. A rehearsal on this computer needs none of it.
+    """
+    if plan.simulated:
+        return "practice"
+    network.check_allowed(network.host_of(plan.base_url), {network.host_of(plan.base_url)})
+    if people.acceptance(store, TERMS_NAME, terms().sha256) is None:
+        raise UserError("terms.not_accepted")
+    if plan.key_tier == "free" and not free_tier_yes:
+        raise UserError("key.is_free_tier")
+    if not key:
+        raise Stopped("job.waiting_for_key")
+    return key
+
+
+def terms() -> Terms:
+    """The newest summary of the service's terms that ships with the program."""
+    return load_terms(max((paths.resources() / "terms").glob(f"{TERMS_NAME}-*.json")))
+
+
+def price_of(plan: Plan) -> Price:
+    """The price that holds today, from the table that ships and the user's own."""
+    own = paths.config_folder() / "prices.json"
+    tables = [paths.resources() / "prices" / "gemini.json", *([own] if own.is_file() else [])]
+    return price_for(load_prices(tables), plan.model, plan.service_tier, datetime.now(UTC).date())
+
+
+def estimate_of(plan: Plan, left: list[Item], price: Price) -> Estimate:
+    """What sending all that is left may cost."""
+    prompts = [item.planned.prompt for item in left]
+    characters = sum(len(prompt.system) + len(prompt.user) for prompt in prompts)
+    return estimate(len(left), characters, len(left), plan.max_output_tokens, price)
+
+
+def _add_run(store: Store, plan: Plan, bank_id: int, price: Price) -> str:
+    accepted = None if plan.simulated else people.acceptance(store, TERMS_NAME, terms().sha256)
+    snapshot: dict[str, Any] = plan.as_json() | {"key": plan.key}
+    return runs.add_run(
+        store,
+        provider=plan.provider,
+        model=plan.model,
+        tier=plan.key_tier,
+        bank_id=bank_id,
+        plan=snapshot,
+        price=asdict(price),
+        terms_date="" if plan.simulated else terms().terms_date,
+        acceptance_uid=accepted["uid"] if accepted else None,
+        simulated=plan.simulated,
+        sdk_version=sdk_version(),
+    )
+
+
+def bank_and_left(store: Store, plan: Plan) -> tuple[Bank, list[Item]]:
+    """The bank of a plan and what is left of it: for estimates, previews and the job itself."""
+    bank = bank_of(plan)
+    return bank, list(what_is_left(plan, plan_requests(store, plan, bank), requests.histories(store)))

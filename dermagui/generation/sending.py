@@ -1,0 +1,378 @@
+"""Sends what is left of a plan: writes each attempt before it is sent, and its outcome before it is used.
+
+One coroutine owns the database and all decisions; requests in flight only wait for the network, and
+pictures are prepared ahead in worker processes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import json
+import os
+import random
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, field, replace
+from multiprocessing import get_context
+from pathlib import Path
+
+from dermagui.errors import DataError, DermaError, Stopped, UserError
+from dermagui.generation.cost import cost_micro_usd, reserve_micro_usd
+from dermagui.generation.gemini import Call, Gemini, Reply
+from dermagui.generation.outcomes import (
+    Action,
+    Outcome,
+    TransportFailure,
+    classify_answer,
+    classify_error,
+    classify_failure,
+    next_action,
+    retry_delay_seconds,
+)
+from dermagui.generation.pace import Pace
+from dermagui.generation.plan import Plan, Planned, with_more_tokens
+from dermagui.jobs.report import Report
+from dermagui.library.pixels import cached_pixels
+from dermagui.records import Picture, Pixels, Price, Progress, RequestState
+from dermagui.storage import images, requests
+from dermagui.storage.database import Store
+from dermagui.storage.moments import new_uid
+from dermagui.storage.requests import Attempt, Settlement
+
+_HEARTBEAT_SECONDS = 2.0
+_LOOK_SECONDS = 0.1
+
+
+@dataclass(slots=True)
+class Item:
+    """A request on its way: how often it was tried, and how those tries ended."""
+
+    planned: Planned
+    attempts: int = 0
+    ended: Counter[RequestState] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class _Flight:
+    item: Item
+    uid: str
+    reserved_micro_usd: int
+
+
+@dataclass(slots=True)
+class Budget:
+    """What may be spent, what is spent, and what is reserved for requests in flight; micro-dollars."""
+
+    limit: int | None
+    committed: int
+    reserved: int = 0
+
+    def has_room(self, amount: int) -> bool:
+        """Whether one more request of that price stays within the limit, whatever those in flight cost."""
+        return self.limit is None or self.committed + self.reserved + amount <= self.limit
+
+
+class Sending:
+    """One run's traffic. ``work`` sends what it is given; ``counts`` and ``spent_micro_usd`` tell the rest."""
+
+    def __init__(
+        self,
+        store: Store,
+        plan: Plan,
+        run_uid: str,
+        price: Price,
+        budget: Budget,
+        report: Report,
+        use_answers: Callable[[list[str]], object],
+    ) -> None:
+        """``use_answers`` is called with the uids of answered requests once they are on the disk."""
+        self._store, self._plan, self._run_uid, self._price = store, plan, run_uid, price
+        self._budget, self._report, self._use_answers = budget, report, use_answers
+        self.counts: Counter[str] = Counter()
+        self.spent_micro_usd = 0
+        self._pace = Pace(plan.concurrency)
+        self._chance = random.Random()
+        self._left: deque[Item] = deque()
+        self._total = 0
+        self._preparing: dict[asyncio.Future[Pixels], Item] = {}
+        self._ready: deque[tuple[Item, Pixels]] = deque()
+        self._delayed: list[tuple[float, int, Item]] = []
+        self._order = itertools.count()
+        self._flights: dict[asyncio.Task[Reply], _Flight] = {}
+        self._ending: DermaError | None = None
+        self._next_heartbeat = 0.0
+
+    async def work(self, left: Iterable[Item], gemini: Gemini) -> None:
+        """Sends everything, or as much as stop, budget, quota and service allow.
+
+        Raises ``Stopped`` (``job.stopped``, ``budget.reached``, ``quota.day`` with ``not_before``) or
+        ``UserError`` for what a person must mend, always after all in flight has come back and is saved.
+        """
+        self._left.extend(left)
+        self._total = len(self._left)
+        with ProcessPoolExecutor(min(os.cpu_count() or 1, 8), mp_context=get_context("spawn")) as pool:
+            try:
+                while self._has_work():
+                    self._prepare_ahead(pool)
+                    self._start(gemini)
+                    await self._wait()
+                    self._settle()
+                    self._tell()
+            finally:
+                for future in self._preparing:
+                    future.cancel()
+        if self._ending is not None:
+            raise self._ending
+
+    def _has_work(self) -> bool:
+        if self._report.stop_asked():
+            self._end(Stopped("job.stopped"))
+        if self._flights:
+            return True
+        return self._ending is None and bool(self._left or self._preparing or self._ready or self._delayed)
+
+    def _end(self, reason: DermaError) -> None:
+        """Nothing more is started; the first reason counts."""
+        self._ending = self._ending or reason
+
+    def _prepare_ahead(self, pool: ProcessPoolExecutor) -> None:
+        loop = asyncio.get_running_loop()
+        while self._delayed and self._delayed[0][0] <= time.monotonic():
+            self._left.appendleft(heapq.heappop(self._delayed)[2])
+        room = 2 * self._plan.concurrency - len(self._preparing) - len(self._ready)
+        while self._left and room > 0 and self._ending is None:
+            item, room = self._left.popleft(), room - 1
+            planned = item.planned
+            try:
+                picture = images.picture_of(self._store, planned.image_id)
+            except UserError as error:
+                self._skip(item, error)
+                continue
+            cache = self._store.folder / "cache" / "pixels"
+            work = (cache, planned.sha256, picture, self._plan.recipe, planned.redactions)
+            self._preparing[loop.run_in_executor(pool, prepare, *work)] = item
+
+    def _skip(self, item: Item, error: DermaError) -> None:
+        self.counts["skipped"] += 1
+        self._report.warn(error.code, **{**error.values, "image": item.planned.image_id})
+
+    def _start(self, gemini: Gemini) -> None:
+        """Writes the next attempts as one group, then sends them."""
+        batch: list[tuple[Item, Pixels, Attempt]] = []
+        room = self._pace.allowed - len(self._flights)
+        while self._ready and len(batch) < room and self._ending is None:
+            item, pixels = self._ready[0]
+            if not images.may_leave(self._store, item.planned.image_id):
+                self._ready.popleft()
+                self._skip(item, UserError("image.may_not_leave"))
+                continue
+            attempt = self._attempt(item, pixels, gemini.host)
+            if not self._budget.has_room(attempt.reserved_micro_usd):
+                if not self._flights and not batch:
+                    self._end(Stopped("budget.reached", budget_micro_usd=self._budget.limit))
+                break  # what is in flight may cost less than what is reserved for it
+            self._budget.reserved += attempt.reserved_micro_usd
+            self._ready.popleft()
+            batch.append((item, pixels, attempt))
+        if not batch:
+            return
+        requests.begin_attempts(self._store, [attempt for _, _, attempt in batch])
+        for item, pixels, attempt in batch:
+            task = asyncio.create_task(gemini.generate(self._call(item.planned, pixels)))
+            self._flights[task] = _Flight(item, attempt.uid, attempt.reserved_micro_usd)
+
+    def _attempt(self, item: Item, pixels: Pixels, host: str) -> Attempt:
+        planned, prompt = item.planned, item.planned.prompt
+        return Attempt(
+            uid=new_uid(),
+            run_uid=self._run_uid,
+            fingerprint=planned.fingerprint,
+            number=item.attempts + 1,
+            image_id=planned.image_id,
+            question_key=planned.chosen.question.key,
+            variation=planned.chosen.variation,
+            model=self._plan.model,
+            prompt=asdict(prompt) | {"max_output_tokens": planned.max_output_tokens},
+            pixels={
+                "sha256": pixels.sha256,
+                "width": pixels.width,
+                "height": pixels.height,
+                "size_bytes": len(pixels.encoded),
+                "recipe": self._plan.recipe.key,
+                "redactions": [asdict(region) for region in planned.redactions],
+            },
+            host=host,
+            reserved_micro_usd=reserve_micro_usd(
+                len(prompt.system) + len(prompt.user) + len(json.dumps(prompt.schema)),
+                1,
+                planned.max_output_tokens,
+                self._price,
+            ),
+        )
+
+    def _call(self, planned: Planned, pixels: Pixels) -> Call:
+        return Call(
+            model=self._plan.model,
+            system=planned.prompt.system,
+            user=planned.prompt.user,
+            schema=planned.prompt.schema,
+            image=pixels.encoded,
+            mime_type=pixels.mime_type,
+            max_output_tokens=planned.max_output_tokens,
+        )
+
+    async def _wait(self) -> None:
+        waiting: set[asyncio.Future[Pixels] | asyncio.Task[Reply]] = {*self._flights, *self._preparing}
+        pauses = [_LOOK_SECONDS]
+        if self._delayed:
+            pauses.append(max(0.0, self._delayed[0][0] - time.monotonic()))
+        if waiting:
+            await asyncio.wait(waiting, timeout=min(pauses), return_when=asyncio.FIRST_COMPLETED)
+        else:
+            await asyncio.sleep(min(pauses))
+        for future in [future for future in self._preparing if future.done()]:
+            item = self._preparing.pop(future)
+            try:
+                self._ready.append((item, future.result()))
+            except DataError as error:
+                self._skip(item, error)
+
+    def _settle(self) -> None:
+        """Writes all outcomes that have come as one group, and only then acts on them."""
+        done = [(self._flights.pop(task), task) for task in list(self._flights) if task.done()]
+        if not done:
+            return
+        outcomes = [self._outcome(flight, task) for flight, task in done]
+        settlements = [
+            self._settlement(flight, task, outcome)
+            for (flight, task), outcome in zip(done, outcomes, strict=True)
+        ]
+        self._save(settlements)
+        answered = []
+        for (flight, _), outcome, settlement in zip(done, outcomes, settlements, strict=True):
+            self._budget.reserved -= flight.reserved_micro_usd
+            unknown = outcome.state is RequestState.UNKNOWN
+            self._budget.committed += flight.reserved_micro_usd if unknown else settlement.cost_micro_usd
+            self.spent_micro_usd += settlement.cost_micro_usd
+            self.counts[outcome.state] += 1
+            if outcome.state is RequestState.ANSWERED:
+                answered.append(flight.uid)
+            self._act(flight.item, outcome)
+        if answered:
+            self._use_answers(answered)
+
+    def _save(self, settlements: list[Settlement]) -> None:
+        try:
+            requests.settle_attempts(self._store, settlements)
+        except UserError as error:
+            # The disk is full and these answers are paid: give back the room that was kept for this.
+            if error.code != "project.full_disk" or not release_reserve(self._store.folder):
+                raise
+            self._end(error)
+            requests.settle_attempts(self._store, settlements)
+
+    def _outcome(self, flight: _Flight, task: asyncio.Task[Reply]) -> Outcome:
+        try:
+            reply = task.result()
+        except DermaError as error:  # the door said no: nothing was sent
+            self._end(error)
+            return replace(classify_failure(TransportFailure.CONNECT), code=error.code)
+        if reply.transport:
+            return classify_failure(TransportFailure(reply.transport), reply.message)
+        if reply.http_status != 200:
+            return classify_error(reply.http_status, reply.status, list(reply.details), message=reply.message)
+        try:
+            payload = json.loads(reply.body)
+        except ValueError as error:
+            return classify_failure(TransportFailure.NOT_JSON, str(error))
+        return classify_answer(payload, flight.item.planned.prompt.shape, self._plan.model)
+
+    def _settlement(self, flight: _Flight, task: asyncio.Task[Reply], outcome: Outcome) -> Settlement:
+        reply = Reply() if task.exception() else task.result()
+        kept = reply.body or json.dumps(outcome.values, ensure_ascii=False, default=str)
+        return Settlement(
+            uid=flight.uid,
+            state=outcome.state,
+            code=outcome.code,
+            cost_micro_usd=0 if outcome.billed is False else cost_micro_usd(outcome.usage, self._price),
+            sent_bytes=reply.sent_bytes,
+            usage=outcome.usage,
+            model_version=outcome.model_version,
+            response_id=outcome.response_id,
+            response=kept,
+        )
+
+    def _act(self, item: Item, outcome: Outcome) -> None:
+        item.attempts += 1
+        item.ended[outcome.state] += 1
+        action = next_action(outcome, item.ended[outcome.state])
+        if outcome.values.get("free_tier") and self._plan.key_tier != "free" and not self._plan.simulated:
+            self._end(UserError("key.is_free_tier"))
+        if action is Action.USE:
+            self._pace.succeeded()
+        elif action is Action.RETRY_LARGER:
+            self._left.appendleft(Item(with_more_tokens(self._plan, item.planned), ended=item.ended))
+        elif action in {Action.RETRY_SOON, Action.RETRY_LATER}:
+            self._retry(item, outcome)
+        elif action is Action.PARK_RUN:
+            self._end(Stopped(outcome.code, not_before=outcome.not_before))
+        elif action is Action.STOP_RUN:
+            self._end(UserError(outcome.code, model=self._plan.model, **outcome.values))
+
+    def _retry(self, item: Item, outcome: Outcome) -> None:
+        delay = retry_delay_seconds(outcome, item.ended[outcome.state], self._chance)
+        if outcome.state is RequestState.QUOTA_MINUTE:
+            self._pace.refused(delay)
+        heapq.heappush(self._delayed, (time.monotonic() + delay, next(self._order), item))
+
+    def _tell(self) -> None:
+        waiting = len(self._left) + len(self._preparing) + len(self._ready) + len(self._delayed)
+        done = self._total - waiting - len(self._flights)
+        self._report.progress(Progress(done, self._total, "requests"))
+        if time.monotonic() >= self._next_heartbeat:
+            self._next_heartbeat = time.monotonic() + _HEARTBEAT_SECONDS
+            self._report.tell(
+                "heartbeat",
+                counts=dict(self.counts),
+                in_flight=len(self._flights),
+                spent_micro_usd=self.spent_micro_usd,
+                pause_seconds=round(self._pace.pause_seconds, 1),
+            )
+
+
+def prepare(cache: Path, sha256: str, picture: Picture, *how: object) -> Pixels:
+    """What a worker process does: the pixels of a picture, cached; without the RGB rows, which are not sent."""
+    recipe, redactions = how
+    return replace(cached_pixels(cache, sha256, picture, recipe, redactions), rgb=b"")  # type: ignore[arg-type]
+
+
+_RESERVE_BYTES = 4_000_000
+
+
+def keep_reserve(project: Path) -> None:
+    """Keeps some room on the disk, so that paid answers can be saved even when everything else is full.
+
+    Raises ``UserError`` ``disk.full`` where there is none to keep.
+    """
+    from dermagui.errors import from_os_error
+
+    path = project / "cache" / "reserve"
+    try:
+        if not path.exists() or path.stat().st_size < _RESERVE_BYTES:
+            path.write_bytes(os.urandom(_RESERVE_BYTES))
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise from_os_error(error, path) from error
+
+
+def release_reserve(project: Path) -> bool:
+    """Gives the kept room back; False where there was none."""
+    try:
+        (project / "cache" / "reserve").unlink()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,149 @@
+"""The one function that makes the pixels that are sent, shown and trained on.
+
+What it encodes is rebuilt from raw rows, so no EXIF, comment, profile or XMP byte of the file is
+left, and what is shown is the decode of what is sent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+
+from dermagui.errors import UserError
+from dermagui.library.decode import decode_frame, opened
+from dermagui.records import Picture, PixelRecipe, Pixels, Region
+
+REDACTION_COLOUR = (128, 128, 128)
+"""Grey: black or white would look like pigment or glare."""
+
+_MIME_TYPES = {"jpeg": "image/jpeg", "png": "image/png"}
+_SUFFIXES = {"jpeg": ".jpg", "png": ".png"}
+_ENDS = {"jpeg": b"\xff\xd9", "png": b"IEND\xaeB\x60\x82"}
+_DECODE_MARGIN = 2
+"""A JPEG may be decoded down to this many times the side that is wanted: Lanczos does the rest."""
+
+
+def pixels(picture: Picture, recipe: PixelRecipe, redactions: tuple[Region, ...] = ()) -> Pixels:
+    """Decode, redact, resize and encode a picture; raises like ``decode.open_picture``.
+
+    A side shorter than ``multiple_of`` is the only one that grows.
+    """
+    # Regions are in full-size pixels, and a reduced decode would smear what they hide past their edge.
+    cheap = recipe.longest_side and not redactions
+    with opened(picture.path) as file:
+        side = recipe.longest_side * _DECODE_MARGIN if cheap and recipe.longest_side else None
+        image, size, _ = decode_frame(file, picture.frame, side)
+        image = _resize(_redact(image, redactions), target_size(size, recipe))
+    return _encode(image.size, image.tobytes(), recipe)
+
+
+def target_size(size: tuple[int, int], recipe: PixelRecipe) -> tuple[int, int]:
+    """Width and height in pixels that a recipe makes of a full size, rounded down to its multiple."""
+    scale = min(1.0, recipe.longest_side / max(size)) if recipe.longest_side else 1.0
+    step = recipe.multiple_of
+    width, height = (max(step, round(side * scale) // step * step) for side in size)
+    return width, height
+
+
+def cached_pixels(
+    folder: Path, sha256: str, picture: Picture, recipe: PixelRecipe, redactions: tuple[Region, ...] = ()
+) -> Pixels:
+    """``pixels``, kept in ``folder`` under the hash of the original file; a damaged file is remade.
+
+    A cache that cannot be written is no reason to fail: the pixels are returned all the same.
+    """
+    path = _cache_path(folder, sha256, picture.frame, recipe, redactions)
+    found = _read_cached(path, recipe)
+    if found is None:
+        found = pixels(picture, recipe, redactions)
+        with contextlib.suppress(OSError):
+            _write_atomically(path, found.encoded)
+    return found
+
+
+def forget_pixels(folder: Path, sha256: str) -> int:
+    """Remove everything that is cached of a file and return how many files that were.
+
+    Raises ``UserError`` cache.not_removed.
+    """
+    paths = list(folder.glob(f"*/{sha256[:2]}/{sha256}-*"))
+    for path in paths:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise UserError("cache.not_removed", path=str(path), reason=error.strerror) from error
+    return len(paths)
+
+
+def _redact(image: Image.Image, redactions: tuple[Region, ...]) -> Image.Image:
+    for region in redactions:
+        left, top = max(0, region.x), max(0, region.y)
+        right = min(image.width, region.x + region.width)
+        bottom = min(image.height, region.y + region.height)
+        if left < right and top < bottom:
+            image.paste(REDACTION_COLOUR, (left, top, right, bottom))
+    return image
+
+
+def _resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    return image if image.size == size else image.resize(size, Image.Resampling.LANCZOS)
+
+
+def _encode(size: tuple[int, int], rgb: bytes, recipe: PixelRecipe) -> Pixels:
+    # An image that was opened drags its comment and profile along, one made of rows has none.
+    clean = Image.frombytes("RGB", size, rgb)
+    buffer = io.BytesIO()
+    if recipe.codec == "jpeg":
+        clean.save(buffer, "JPEG", quality=recipe.quality)
+    else:
+        clean.save(buffer, "PNG")
+    return _decoded(buffer.getvalue(), recipe)
+
+
+def _decoded(encoded: bytes, recipe: PixelRecipe) -> Pixels:
+    with Image.open(io.BytesIO(encoded), formats=[recipe.codec]) as image:
+        rgb = image.tobytes()
+        width, height = image.size
+    digest = hashlib.sha256(rgb).hexdigest()
+    return Pixels(encoded, rgb, width, height, _MIME_TYPES[recipe.codec], digest)
+
+
+def _cache_path(
+    folder: Path, sha256: str, frame: int, recipe: PixelRecipe, redactions: tuple[Region, ...]
+) -> Path:
+    name = f"{sha256}-{frame}{_redaction_suffix(redactions)}{_SUFFIXES[recipe.codec]}"
+    return folder / recipe.key / sha256[:2] / name
+
+
+def _redaction_suffix(redactions: tuple[Region, ...]) -> str:
+    if not redactions:
+        return ""
+    regions = sorted((region.x, region.y, region.width, region.height) for region in redactions)
+    return "-" + hashlib.sha256(repr(regions).encode()).hexdigest()[:16]
+
+
+def _read_cached(path: Path, recipe: PixelRecipe) -> Pixels | None:
+    try:
+        encoded = path.read_bytes()
+        return _decoded(encoded, recipe) if encoded.endswith(_ENDS[recipe.codec]) else None
+    except (OSError, ValueError, SyntaxError):
+        return None
+
+
+def _write_atomically(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The name begins like the final one, so that forgetting finds what a crash left behind.
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, suffix=".part", delete=False) as part:
+        try:
+            part.write(content)
+            part.close()
+            os.replace(part.name, path)
+        except OSError:
+            os.unlink(part.name)
+            raise

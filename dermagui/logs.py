@@ -1,0 +1,63 @@
+"""The program's own log: a rotating file, with everything that looks like a key taken out."""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import re
+
+from dermagui import paths
+
+_SECRET = re.compile(
+    r"""AIza[\w-]{10,} | AQ\.[\w.-]{10,} | hf_\w{10,}        # keys as Google and the hub make them
+      | (?<=key=)[^&\s"']+ | (?<=goog-api-key:\s)\S+ | (?<=goog-api-key':\s')[^']+""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_own_secrets: set[str] = set()
+
+
+def hide(secret: str) -> None:
+    """From now on this very text never appears in a log of this process."""
+    if len(secret) >= 6:
+        _own_secrets.add(secret)
+
+
+def redacted(text: str) -> str:
+    """A text without keys."""
+    for secret in _own_secrets:
+        text = text.replace(secret, "[key]")
+    return _SECRET.sub("[key]", text)
+
+
+class RedactingFormatter(logging.Formatter):
+    """Formats a line with its trace, then takes the keys out of the whole of it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The finished line."""
+        return redacted(super().format(record))
+
+
+def start_logging(*, to_stderr: bool = False) -> None:
+    """Sends what this process logs to ``dermagui.log``; children send it to their output as well."""
+    formatter = RedactingFormatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s")
+    root = logging.getLogger()
+    root.setLevel(logging.INFO)
+    handlers: list[logging.Handler] = [logging.StreamHandler()] if to_stderr else []
+    try:
+        handlers.append(
+            logging.handlers.RotatingFileHandler(
+                paths.log_folder() / "dermagui.log",
+                maxBytes=1_000_000,
+                backupCount=3,
+                encoding="utf-8",
+                delay=True,
+            )
+        )
+    except OSError:
+        pass  # a log that cannot be written must not keep anybody from working
+    for handler in handlers:
+        handler.setFormatter(formatter)
+        root.addHandler(handler)
+    # The HTTP client would log every address that it asks for.
+    for name in ("httpx", "httpx2", "httpcore", "httpcore2", "google_genai"):
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,160 @@
+"""The door: nothing leaves this computer but through here, for a named purpose, to a named host.
+
+The ledger is a file of lines that only grows. Sendings of images are rows of their project's
+``requests``; the ledger holds one line for each such run, and ``dermagui ledger`` shows both together.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+import urllib.request
+from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
+from enum import StrEnum
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from dermagui import paths
+from dermagui.errors import UserError
+
+if TYPE_CHECKING:
+    import httpx2
+
+
+class Purpose(StrEnum):
+    """Why something may leave the computer."""
+
+    GENERATE = "generate"
+    LIST_MODELS = "list_models"
+
+
+sent_bytes: ContextVar[list[int] | None] = ContextVar("sent_bytes", default=None)
+"""Where a caller wants the size of what was sent on its behalf: a list that the door appends to."""
+
+
+def airplane_is_on() -> bool:
+    """Whether nothing may leave this computer. Running children ask before each connection."""
+    return _airplane_flag().exists()
+
+
+def set_airplane(on: bool) -> None:
+    """Turns airplane mode on or off, for every process of this user at once."""
+    if on:
+        _airplane_flag().touch()
+    else:
+        _airplane_flag().unlink(missing_ok=True)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this very computer."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def host_of(url: str) -> str:
+    """The host of an address. Raises ``UserError`` ``network.bad_address``; only loopback may do without TLS."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if (
+        parts.scheme not in ("http", "https")
+        or not host
+        or (parts.scheme == "http" and not is_loopback(host))
+    ):
+        raise UserError("network.bad_address", address=url)
+    return host
+
+
+def check_allowed(host: str, allowed: Iterable[str]) -> None:
+    """Raises ``UserError`` ``network.airplane`` or ``network.host_not_allowed`` unless a request may go there.
+
+    Loopback is this computer: airplane mode does not stop it.
+    """
+    if host not in allowed:
+        raise UserError("network.host_not_allowed", host=host)
+    if airplane_is_on() and not is_loopback(host):
+        raise UserError("network.airplane", host=host)
+
+
+def write_ledger(purpose: Purpose, host: str, **values: object) -> None:
+    """Appends one line to the ledger, in one write, so that processes do not mix their lines."""
+    from datetime import UTC, datetime
+
+    moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    line = json.dumps({"at": moment, "purpose": purpose, "host": host, **values}, ensure_ascii=False) + "\n"
+    descriptor = os.open(ledger_file(), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        os.write(descriptor, line.encode("utf-8", "surrogateescape"))
+    finally:
+        os.close(descriptor)
+
+
+def read_ledger() -> Iterator[dict[str, Any]]:
+    """The lines of the ledger, oldest first."""
+    try:
+        with ledger_file().open(encoding="utf-8") as file:
+            for line in file:
+                yield json.loads(line)
+    except FileNotFoundError:
+        return
+
+
+def ledger_file() -> Path:
+    """Where the ledger lies."""
+    return paths.data_folder() / "ledger.jsonl"
+
+
+def async_transport(purpose: Purpose, hosts: Iterable[str], connections: int) -> httpx2.AsyncBaseTransport:
+    """A transport for httpx2 clients that goes through the door: allowed hosts only, airplane mode obeyed.
+
+    It honours the system's proxy and the system's certificates. Requests for another purpose than
+    generating, whose rows are its entries, are written into the ledger before they are sent.
+    """
+    import httpx2
+
+    allowed = frozenset(hosts)
+    limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
+
+    class Door(httpx2.AsyncBaseTransport):
+        def __init__(self) -> None:
+            proxy = next((found for host in allowed if (found := _proxy_for(host))), None)
+            self.inner = httpx2.AsyncHTTPTransport(verify=_system_certificates(), limits=limits, proxy=proxy)
+
+        async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+            host = request.url.host
+            check_allowed(host, allowed)
+            size = int(request.headers.get("content-length", 0))
+            if purpose is not Purpose.GENERATE:
+                write_ledger(purpose, host, bytes=size)
+            counted = sent_bytes.get()
+            if counted is not None:
+                counted.append(size)
+            return await self.inner.handle_async_request(request)
+
+        async def aclose(self) -> None:
+            await self.inner.aclose()
+
+    return Door()
+
+
+def _system_certificates() -> ssl.SSLContext:
+    import truststore
+
+    if os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR"):
+        return ssl.create_default_context()
+    return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _proxy_for(host: str) -> str | None:
+    if is_loopback(host) or urllib.request.proxy_bypass(host):
+        return None
+    return urllib.request.getproxies().get("https")
+
+
+def _airplane_flag() -> Path:
+    return paths.data_folder() / "airplane"

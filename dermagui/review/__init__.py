@@ -1,0 +1,1 @@
+"""Review: what people decide about pairs, as events that are only ever appended."""

@@ -1,0 +1,1 @@
+"""The project's database: one module for each noun, the only place that knows SQL and sqlite_utils."""

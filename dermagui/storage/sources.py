@@ -1,0 +1,68 @@
+"""Sources: folders of images with a licence, and whether their images may leave the computer."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from dermagui import paths
+from dermagui.records import Source
+from dermagui.storage.database import Row, Store
+from dermagui.storage.moments import new_uid, now
+
+
+def add_source(
+    store: Store,
+    root: Path,
+    *,
+    licence: str | None = None,
+    attribution: str | None = None,
+    non_commercial: bool | None = None,
+    may_leave: bool | None = None,
+) -> Source:
+    """The source of that folder, made where there is none. What is None stays as it was.
+
+    A new source may not leave the computer, and its licence is unknown, until somebody says otherwise.
+    """
+    said = {
+        "licence": licence,
+        "attribution": attribution,
+        "non_commercial": non_commercial,
+        "may_leave": may_leave,
+    }
+    with store.writing() as conn:
+        conn.execute(
+            """INSERT OR IGNORE INTO sources (uid, name, root, root_bytes, licence, created_at)
+               VALUES (?, ?, ?, ?, '', ?)""",
+            (new_uid(), paths.display_path(root.name), paths.display_path(root), os.fsencode(root), now()),
+        )
+        for column, value in said.items():
+            if value is not None:
+                conn.execute(
+                    f"UPDATE sources SET {column} = ? WHERE root_bytes = ?", (value, os.fsencode(root))
+                )
+    row = store.row("SELECT * FROM sources WHERE root_bytes = ?", (os.fsencode(root),))
+    assert row is not None
+    return _source(row)
+
+
+def list_sources(store: Store) -> list[Source]:
+    """All sources in the order in which they were added."""
+    return [_source(row) for row in store.rows("SELECT * FROM sources ORDER BY id")]
+
+
+def root_of(store: Store, source_id: int) -> Path:
+    """The folder of a source on this computer."""
+    return Path(os.fsdecode(store.value("SELECT root_bytes FROM sources WHERE id = ?", (source_id,))))
+
+
+def _source(row: Row) -> Source:
+    return Source(
+        id=row["id"],
+        name=row["name"],
+        root=os.fsdecode(row["root_bytes"]),
+        licence=row["licence"],
+        attribution=row["attribution"],
+        non_commercial=bool(row["non_commercial"]),
+        may_leave=bool(row["may_leave"]),
+    )
