@@ -36,7 +36,13 @@ COMMANDS = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
-    parsed = _parser().parse_args(arguments)
+    parser = _parser()
+    parsed, rest = parser.parse_known_args(arguments)
+    if rest:
+        # argparse loses positional arguments that come after options; only ``review`` takes any number.
+        if "pairs" not in parsed or any(text.startswith("-") for text in rest):
+            parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        parsed.pairs += rest
     from dermagui.cli.console import say_error
     from dermagui.logs import start_logging
 

@@ -40,7 +40,7 @@ LESION_COLOURS: dict[str, tuple[int, int, int]] = {
     "black": (36, 28, 30),
     "blue-grey": (98, 108, 126),
     "red": (172, 66, 60),
-    "pink": (222, 148, 140),
+    "pink": (212, 122, 120),
     "white": (230, 218, 210),
 }
 _OPACITY = {"blue-grey": 0.8, "white": 0.72, "red": 0.8}
@@ -272,7 +272,7 @@ def _light(skin: Image.Image, view: View, dice: Dice) -> Image.Image:
     if view.vignette:
         light *= 1 - 0.96 * _ramp(np.hypot(x, y * height / width), 0.93, 1.0)
     lit = np.asarray(skin, np.float32) * light[..., None]
-    blush = 5 * _noise(dice, x.shape, 9)
+    blush = 3.5 * _noise(dice, x.shape, 9)
     lit[..., 1] -= blush
     lit[..., 2] -= blush
     lit += dice.normal(0, 2.2, x.shape).astype(np.float32)[..., None]

@@ -17,6 +17,8 @@ from pathlib import Path
 
 from PIL import ExifTags, Image, ImageEnhance, ImageOps
 
+from dermagui.library.facts import difference_hash
+
 from .painting import SKIN_TONES, Lesion, View, paint_view
 
 APART_BITS = 40
@@ -131,7 +133,7 @@ _KINDS = {
         malignancy="malignant",
         shapes=("round", "oval"),
         borders=("fuzzy",),
-        colours=(("pink", "blue-grey"), ("pink", "red"), ("pink",)),
+        colours=(("pink", "blue-grey"), ("pink", "red")),
         structures=(("vessels",),),
         ages=(52, 90),
         skin_types=("I", "II", "III"),
@@ -228,7 +230,7 @@ def _draw_apart(plan: _Plan, hashes: list[int]) -> tuple[View, Image.Image]:
     while True:
         view = _choose_view(plan.skin_type, plan.dice)
         picture = paint_view(plan.lesion, view)
-        found = difference_hash(picture)
+        found = _hash(picture)
         if all((found ^ other).bit_count() > APART_BITS for other in hashes):
             hashes.append(found)
             return view, picture
@@ -302,10 +304,10 @@ def _retouch(path: Path) -> tuple[int, Image.Image]:
     """Crop a picture, make it brighter and smaller; say by how many bits that moves its hash."""
     with Image.open(path) as picture:
         inner = ImageOps.crop(picture, picture.width // 160)
-        before = difference_hash(picture)
+        before = _hash(picture)
     smaller = inner.resize((inner.width * 9 // 10, inner.height * 9 // 10), Image.Resampling.LANCZOS)
     retouched = ImageEnhance.Brightness(smaller).enhance(1.04)
-    return (before ^ difference_hash(retouched)).bit_count(), retouched
+    return (before ^ _hash(retouched)).bit_count(), retouched
 
 
 def _plant_rotated(upright: Phantom, number: int) -> Phantom:
@@ -324,9 +326,5 @@ def _plant_rotated(upright: Phantom, number: int) -> Phantom:
     return Phantom(path, upright.values | {"file": path.name})
 
 
-def difference_hash(picture: Image.Image) -> int:
-    """Hash the luminance of a picture into 256 bits, one for each step to the right on a 17 by 16 grid."""
-    grey = picture.convert("L").resize((17, 16), Image.Resampling.BOX).tobytes()
-    rows = (grey[start : start + 17] for start in range(0, len(grey), 17))
-    bits = (left > right for row in rows for left, right in itertools.pairwise(row))
-    return sum(bit << place for place, bit in enumerate(bits))
+def _hash(picture: Image.Image) -> int:
+    return int.from_bytes(difference_hash(picture.convert("L")))

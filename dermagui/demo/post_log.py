@@ -42,7 +42,7 @@ class PostLog:
 
     def __init__(self, path: Path | None = None) -> None:
         self._posts: dict[int, Post] = {}
-        self._in_flight = 0
+        self.in_flight = 0
         self.max_in_flight = 0
         self._file: TextIO | None = path.open("a", encoding="utf-8") if path else None
 
@@ -112,8 +112,8 @@ class PostLog:
 
     def _count(self, event: str, post: Post) -> None:
         self._posts[post.number] = post
-        self._in_flight += {"received": 1, "finished": -1}.get(event, 0)
-        self.max_in_flight = max(self.max_in_flight, self._in_flight)
+        self.in_flight += {"received": 1, "finished": -1}.get(event, 0)
+        self.max_in_flight = max(self.max_in_flight, self.in_flight)
 
     def replay(self, event: str, fields: dict[str, Any]) -> None:
         """Take over one line of a log file."""

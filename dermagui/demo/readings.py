@@ -32,7 +32,7 @@ COLOURS: dict[str, tuple[int, int, int]] = {
     "black": (38, 30, 30),
     "blue-grey": (98, 106, 122),
     "red": (172, 66, 60),
-    "pink": (220, 150, 142),
+    "pink": (212, 128, 124),
     "white": (228, 218, 212),
 }
 
@@ -64,7 +64,7 @@ def read_picture(encoded: bytes) -> Reading:
     rgb = np.asarray(calm, np.float32)
     skin = ~_dark_corners(rgb)
     contrast = _contrast(rgb, skin)
-    spot = _find_spot(contrast, skin)
+    spot = _find_spot(contrast, skin) if contrast.max() > LEAST_CONTRAST else np.zeros_like(skin)
     if not spot.any() or contrast[spot].mean() < LEAST_CONTRAST:
         return Reading(0.0, (0.5, 0.5), 0.0, 1.0, 0.0, ())
     rows, columns = np.nonzero(spot)
@@ -107,7 +107,7 @@ def _find_spot(contrast: Plane, skin: Mask) -> Mask:
     pull = np.exp(-(x**2 + y**2))
     smooth = _picture(contrast).filter(ImageFilter.GaussianBlur(2))
     row, column = np.unravel_index(np.argmax(np.asarray(smooth) * pull), contrast.shape)
-    above = contrast > _threshold(contrast[skin]) if skin.any() else np.zeros(skin.shape, np.bool_)
+    above = contrast > _threshold(contrast[skin])
     if not above[row, column]:
         return np.zeros(above.shape, np.bool_)
     piece = np.pad(_joined(above, (int(column), int(row))), 1)

@@ -228,9 +228,11 @@ def _import_section(section: str, raw: list[object], seen: set[str]) -> Iterator
         slug = type_slug(_text(fields["question_type"], f"{section}[{n}].question_type"))
         texts = map(_upstream_text, _texts(fields["variations"], f"{section}[{n}].variations"))
         count, known = types.get(slug, (0, []))
-        fresh = {_folded(text): text for text in texts if _folded(text) not in seen}
-        seen.update(fresh)
-        types[slug] = (count + 1, [*known, *fresh.values()])
+        for text in texts:
+            if _folded(text) not in seen:
+                seen.add(_folded(text))
+                known.append(text)
+        types[slug] = (count + 1, known)
     for slug, (count, variations) in types.items():
         for text in variations:
             _check_placeholders(text, slug)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from dermagui.generation.bank import asks_for_diagnosis, is_creative
 from dermagui.generation.labels import contradictions_in
@@ -40,17 +40,19 @@ def check_answer(
     question_type: str,
     metadata: Mapping[str, tuple[str, ...]],
     mode: MetadataMode,
+    given: Collection[str] = (),
     previous_answers: Sequence[str] = (),
 ) -> tuple[Flag, ...]:
     """All flags of an answer, each once: leak, refusal, contradiction, length, near-duplicate.
 
     ``question`` is the user turn of the pair; what it says itself is no leak, unless the teacher wrote it
-    too (a creative question): then it is checked like the answer. ``metadata`` is field → values;
-    ``previous_answers`` are those about the same image.
+    too (a creative question): then it is checked like the answer. ``metadata`` is field → values,
+    ``given`` the fields that the reader was told, ``previous_answers`` those about the same image.
     """
     answer, question = composed(answer), composed(question)
+    hidden = {field: values for field, values in metadata.items() if field not in given}
     found = [
-        *(_leaks(answer, question, question_type, metadata) if mode is MetadataMode.HIDDEN else ()),
+        *(_leaks(answer, question, question_type, hidden) if mode is MetadataMode.HIDDEN else ()),
         *(Flag(FlagKind.REFUSAL, match[0]) for match in _REFUSAL.finditer(answer)),
         *contradictions_in(answer, metadata),
         *_length(answer),

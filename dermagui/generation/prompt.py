@@ -42,7 +42,8 @@ You are a teacher of dermatology and medical imaging. You write material for res
 one picture.
 
 Rules:
-- Answer from what can be seen in the picture{sources}. Invent no finding, history, measurement or test.
+- Answer from what can be seen in the picture and what the question{sources} states. Invent no finding, \
+history, measurement or test.
 - Keep apart what is seen and what is concluded from it, and say how sure a conclusion is.
 - If something cannot be judged from the picture, say so and say why.
 - Never name or guess who is shown. Write no names of people, places, institutions or files, and no dates.
@@ -109,34 +110,26 @@ def build_prompt(
     """The prompt for one question about one image; ``metadata`` is field → values, heaviest first.
 
     Only clinical fields are ever used. A field that the question itself names is given already and not
-    repeated. A question for the diagnosis gets no diagnosis in its context.
+    repeated, in the mode NONE too: whoever wants none at all chooses questions for an image without fields.
+    A question for the diagnosis gets no diagnosis in its context.
     """
     named = placeholders(chosen.question.variations[chosen.variation])
-    told = {
-        CLINICAL_FIELDS[field]: (field, text)
-        for field in CLINICAL_FIELDS
-        if field not in named and (text := readable_values(field, metadata.get(field, ())))
-    }
-    if mode is MetadataMode.NONE:
-        told = {}
-    if mode is MetadataMode.GIVEN and asks_for_diagnosis(chosen.question.type):
-        told = {label: said for label, said in told.items() if said[0] not in ANSWER_FIELDS}
-    lines = [f"{label}: {text}" for label, (_, text) in told.items()]
-    fields = tuple(field for field, _ in told.values())
-    reader_context = f"Context: {'; '.join(lines)}." if lines and mode is MetadataMode.GIVEN else ""
+    told = _told(metadata, mode, chosen.question.type, named)
+    lines = "\n".join(f"{CLINICAL_FIELDS[field]}: {text}" for field, text in told.items())
+    hidden = mode is MetadataMode.HIDDEN
+    hinted, given = tuple(told if hidden else ()), (*sorted(named), *(() if hidden else told))
+    present = {field for field, values in metadata.items() if not all(map(is_missing, values))}
+    reader_context = f"Context:\n{lines}" if lines and not hidden else ""
     question = clean_text(chosen.text)
     shape = AnswerShape.QUESTION_AND_ANSWER if is_creative(chosen.question.type) else AnswerShape.ANSWER
-    hinted = fields if mode is MetadataMode.HIDDEN else ()
-    given = (*sorted(named), *(fields if mode is MetadataMode.GIVEN else ()))
-    present = {field for field, values in metadata.items() if not all(map(is_missing, values))}
     return Prompt(
         system=system_text(mode, shape, language),
-        user=_tagged("hint" if hinted else "context", "\n".join(lines)) + _tagged("question", question),
+        user=_tagged("hint" if hidden else "context", lines) + _tagged("question", question),
         shape=shape,
         schema=answer_schema(shape),
         hinted=hinted,
         given=given,
-        withheld=tuple(sorted(present - set(hinted) - set(given))),
+        withheld=tuple(sorted(present - {*hinted, *given})),
         reader_context=reader_context,
         reader_question=_joined(reader_context, question) if shape is AnswerShape.ANSWER else "",
     )
@@ -151,7 +144,7 @@ def reader_turn(prompt: Prompt, own_question: str = "") -> str:
 
 def system_text(mode: MetadataMode, shape: AnswerShape, language: str) -> str:
     """The constant text of a run: the same for every image of the same mode, shape and language."""
-    sources = " and from the context" if mode is MetadataMode.GIVEN else ""
+    sources = " or the context" if mode is MetadataMode.GIVEN else ""
     rules = _RULES.format(sources=sources, language=_language_name(language))
     keys = " and ".join(f'"{key}"' for key in shape.keys)
     return f"{rules}{_MODE_RULES[mode]}- Return one JSON object with {keys} and nothing else."
@@ -167,6 +160,18 @@ def answer_schema(shape: AnswerShape) -> dict[str, object]:
         "additionalProperties": False,
         "propertyOrdering": list(shape.keys),
     }
+
+
+def _told(
+    metadata: Mapping[str, tuple[str, ...]], mode: MetadataMode, question_type: str, named: frozenset[str]
+) -> dict[str, str]:
+    """What is said of the image beside the question: field → values in one line, in a fixed order."""
+    if mode is MetadataMode.NONE:
+        return {}
+    spoils_the_question = mode is MetadataMode.GIVEN and asks_for_diagnosis(question_type)
+    left_out = named | (ANSWER_FIELDS if spoils_the_question else frozenset())
+    told = {field: readable_values(field, metadata.get(field, ())) for field in CLINICAL_FIELDS}
+    return {field: text for field, text in told.items() if text and field not in left_out}
 
 
 def _language_name(language: str) -> str:

@@ -72,7 +72,10 @@ class OpenedFile:
 
 
 class DecodedFrame(NamedTuple):
-    """An RGB8 image, upright; ``size`` is the full one, which a cheap decode may fall short of."""
+    """An RGB8 image, upright; ``size`` is the full one, which a cheap decode may fall short of.
+
+    ``orientation`` is what EXIF said; of HEIC it is 1, as libheif turns by the container instead.
+    """
 
     image: Image.Image
     size: tuple[int, int]

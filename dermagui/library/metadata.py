@@ -41,13 +41,17 @@ def import_table(
     table = read_table(path)
     for note in table.notes:
         report.warn(note.code, **note.values)
-    mapping = guess_mapping(table.columns, table.rows) | _said_mapping(mapping_texts, table)
+    said = _said_mapping(mapping_texts, table)
+    mapping = guess_mapping(table.columns, table.rows) | said
     files = _files_of(store, source_id)
-    matching = match_rows(table.rows, mapping.get(IMAGE), files)
+    # Trying the columns against the files is safer than guessing the column of file names by its own name.
+    matching = match_rows(table.rows, said.get(IMAGE), files)
     mapping[IMAGE] = matching.id_columns
     values = save_statements(
         store, source_id, _statements(table, mapping, matching), Origin.FILE, display_path(path.name)
     )
+    for row in matching.ambiguous_rows[:_NAMED_AT_MOST]:
+        report.warn("metadata.ambiguous", text=row.text, count=row.candidate_count)
     return {
         "rows": len(table.rows),
         "matched": len({row for row, _ in matching.matched}),
@@ -56,7 +60,6 @@ def import_table(
         "files_without_row": len(matching.files_without_row),
         "values": values,
         "mapping": json.loads(json.dumps(mapping)),
-        "ambiguous_cells": [row.text for row in matching.ambiguous_rows[:_NAMED_AT_MOST]],
     }
 
 

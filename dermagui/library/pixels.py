@@ -15,8 +15,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from dermagui.errors import UserError
+from dermagui.errors import DataError, UserError
 from dermagui.library.decode import decode_frame, opened
+from dermagui.library.opening import decoder_errors
 from dermagui.records import Picture, PixelRecipe, Pixels, Region
 
 REDACTION_COLOUR = (128, 128, 128)
@@ -35,9 +36,8 @@ def pixels(picture: Picture, recipe: PixelRecipe, redactions: tuple[Region, ...]
     A side shorter than ``multiple_of`` is the only one that grows.
     """
     # Regions are in full-size pixels, and a reduced decode would smear what they hide past their edge.
-    cheap = recipe.longest_side and not redactions
+    side = None if redactions or not recipe.longest_side else recipe.longest_side * _DECODE_MARGIN
     with opened(picture.path) as file:
-        side = recipe.longest_side * _DECODE_MARGIN if cheap and recipe.longest_side else None
         image, size, _ = decode_frame(file, picture.frame, side)
         image = _resize(_redact(image, redactions), target_size(size, recipe))
     return _encode(image.size, image.tobytes(), recipe)
@@ -77,7 +77,7 @@ def forget_pixels(folder: Path, sha256: str) -> int:
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
-            raise UserError("cache.not_removed", path=str(path), reason=error.strerror) from error
+            raise UserError("cache.not_removed", file=path.name, reason=error.strerror) from error
     return len(paths)
 
 
@@ -107,7 +107,7 @@ def _encode(size: tuple[int, int], rgb: bytes, recipe: PixelRecipe) -> Pixels:
 
 
 def _decoded(encoded: bytes, recipe: PixelRecipe) -> Pixels:
-    with Image.open(io.BytesIO(encoded), formats=[recipe.codec]) as image:
+    with decoder_errors(), Image.open(io.BytesIO(encoded), formats=[recipe.codec]) as image:
         rgb = image.tobytes()
         width, height = image.size
     digest = hashlib.sha256(rgb).hexdigest()
@@ -132,7 +132,7 @@ def _read_cached(path: Path, recipe: PixelRecipe) -> Pixels | None:
     try:
         encoded = path.read_bytes()
         return _decoded(encoded, recipe) if encoded.endswith(_ENDS[recipe.codec]) else None
-    except (OSError, ValueError, SyntaxError):
+    except (OSError, DataError):
         return None
 
 

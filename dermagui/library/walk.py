@@ -83,7 +83,7 @@ def _walk(root: str, top: str, seen: set[tuple[int, int]], links: list[str]) -> 
             with os.scandir(os.path.join(root, folder)) as listing:
                 entries = sorted(listing, key=lambda entry: os.fsencode(entry.name))
         except OSError as error:
-            yield FoundFile(_raw(folder), FoundKind.UNREADABLE, error=file_error(error))
+            yield FoundFile(os.fsencode(folder), FoundKind.UNREADABLE, error=file_error(error))
             continue
         if any(entry.name == PROJECT_MARKER for entry in entries):
             continue
@@ -116,22 +116,18 @@ def _found(entry: os.DirEntry[str], path: str) -> Iterator[FoundFile]:
     if name in _JUNK_FILES or name.startswith(_APPLE_DOUBLE):
         return
     if os.path.splitext(name)[1] not in SUFFIXES:
-        yield FoundFile(_raw(path), FoundKind.UNSUPPORTED)
+        yield FoundFile(os.fsencode(path), FoundKind.UNSUPPORTED)
         return
     try:
         status = entry.stat()
     except OSError as error:
-        yield FoundFile(_raw(path), FoundKind.UNREADABLE, error=file_error(error))
+        yield FoundFile(os.fsencode(path), FoundKind.UNREADABLE, error=file_error(error))
         return
     facts = (status.st_size, status.st_mtime_ns, status.st_ino)
     if stat.S_ISREG(status.st_mode):
-        yield FoundFile(_raw(path), FoundKind.PICTURE, *facts)
+        yield FoundFile(os.fsencode(path), FoundKind.PICTURE, *facts)
     else:
-        yield FoundFile(_raw(path), FoundKind.UNREADABLE, *facts, DataError("image.not_regular"))
-
-
-def _raw(path: str) -> bytes:
-    return os.fsencode(path)
+        yield FoundFile(os.fsencode(path), FoundKind.UNREADABLE, *facts, DataError("image.not_regular"))
 
 
 def _is_new(folder: str, seen: set[tuple[int, int]]) -> bool:

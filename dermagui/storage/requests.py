@@ -146,7 +146,7 @@ def answers_without_pair(store: Store, uids: Sequence[str] | None = None) -> Ite
     among = "" if uids is None else f"AND requests.uid IN ({','.join('?' * len(uids))})"
     query = f"""SELECT requests.uid AS uid, run_uid, image_id, question_key, variation, model, model_version,
             prompt, response FROM requests
-        WHERE state = 'answered' {among}
+        WHERE state = 'answered' AND image_id IS NOT NULL {among}
           AND NOT EXISTS (SELECT 1 FROM pairs WHERE pairs.request_uid = requests.uid)
         ORDER BY requests.id"""
     for row in store.rows(query, tuple(uids or ())):

@@ -88,6 +88,24 @@ def test_16_bit_colour_tiff_keeps_its_high_bytes(tmp_path: Path) -> None:
     assert list(opened(tmp_path, content + values).get_flattened_data()) == [(0xC8, 0x1E, 0xFF)]
 
 
+def test_big_endian_and_jpeg_2000_16_bit_greyscale(tmp_path: Path) -> None:
+    big = Image.frombytes("I;16B", (3, 1), struct.pack(">3H", 0, 32768, 65535))
+    content = encoded(big, "TIFF")
+    assert content[:2] == b"MM"
+    assert grey_row(opened(tmp_path, content)) == [0, 128, 255]
+    tall = deep("I;16", [0, 32768, 65535]).resize((96, 32), Image.Resampling.NEAREST)
+    found = grey_row(opened(tmp_path, encoded(tall, "JPEG2000")))
+    assert sorted(set(found)) == [0, 128, 255]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [([0, 100, 255], [0, 100, 255]), ([0, 257, 65535], [0, 1, 255]), ([-8, 0, 8], [0, 128, 255])],
+)
+def test_32_bit_greyscale(tmp_path: Path, values: list[int], expected: list[int]) -> None:
+    assert grey_row(opened(tmp_path, encoded(deep("I", values), "TIFF"))) == expected
+
+
 def test_12_bit_tiff_has_its_own_full_scale(tmp_path: Path) -> None:
     packed = bytes([0x00, 0x0F, 0xFF])  # two pixels: 0 and 4095
     assert grey_row(opened(tmp_path, tiff(packed, 2, t258=12))) == [0, 255]

@@ -1,0 +1,125 @@
+"""Takes images out of the database: their rows, what was said about them, and the bytes behind them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from dermagui.storage.database import Row, Store
+from dermagui.storage.moments import now
+
+
+def files_of_image(store: Store, image_id: int) -> list[Row]:
+    """The files that hold this image: id, path, sha256, source root."""
+    return _files(store, "files.sha256 = (SELECT sha256 FROM images WHERE id = ?)", image_id)
+
+
+def files_with_hash(store: Store, start: str) -> list[Row]:
+    """The files whose sha256 begins so."""
+    return _files(store, "files.sha256 >= ? AND files.sha256 < ?", start, start + "g")
+
+
+def files_with_path(store: Store, path: str) -> list[Row]:
+    """The files with this path, relative to their source or in full."""
+    return _files(store, "files.path = ? OR sources.root || '/' || files.path = ?", path, path)
+
+
+def files_of_patient(store: Store, patient: str) -> list[Row]:
+    """The files of a patient, in every source that knows one with this id."""
+    return _files(
+        store,
+        """cases.patient = ? OR files.id IN
+           (SELECT file_id FROM metadata WHERE field = 'patient' AND value = ? AND file_id IS NOT NULL)""",
+        patient,
+        patient,
+    )
+
+
+def _files(store: Store, condition: str, *values: object) -> list[Row]:
+    query = f"""SELECT files.id AS id, files.path AS path, files.sha256 AS sha256, sources.root AS root FROM files
+        JOIN sources ON sources.id = files.source_id LEFT JOIN cases ON cases.id = files.case_id
+        WHERE {condition} ORDER BY files.id"""
+    return list(store.rows(query, values))
+
+
+def exports_with(store: Store, hashes: Sequence[str]) -> list[str]:
+    """Where the exports lie that contained a pair about one of these images."""
+    marks = ",".join("?" * len(hashes))
+    query = f"""SELECT DISTINCT path FROM datasets JOIN dataset_pairs ON dataset_uid = datasets.uid
+        JOIN pairs ON pairs.uid = pair_uid JOIN pair_images ON pair_id = pairs.id
+        JOIN images ON images.id = image_id WHERE images.sha256 IN ({marks})"""
+    return [row[0] for row in store.conn.execute(query, hashes)]
+
+
+def remove_files(
+    store: Store, file_ids: Sequence[int], hashes: Sequence[str], tombstones: Sequence[tuple[str, str]]
+) -> dict[str, int]:
+    """Removes all rows about these files and images, and leaves tombstones (hash, kind); counts them.
+
+    What was paid stays counted: a request keeps its cost and loses its text, picture and image.
+    """
+    with store.writing() as conn:
+        _name(conn, "gone_files", file_ids)
+        hash_marks = ",".join("?" * len(hashes))
+        images = [
+            row[0] for row in conn.execute(f"SELECT id FROM images WHERE sha256 IN ({hash_marks})", hashes)
+        ]
+        _name(conn, "gone_images", images)
+        query = "SELECT DISTINCT pair_id FROM pair_images WHERE image_id IN (SELECT id FROM gone_images)"
+        pairs = [row[0] for row in conn.execute(query)]
+        _name(conn, "gone_pairs", pairs)
+        _unindex(store)
+        for statement in _STATEMENTS:
+            conn.execute(statement)
+        conn.executemany(
+            "INSERT OR REPLACE INTO tombstones VALUES (?, ?, ?)",
+            [(hash_, kind, now()) for hash_, kind in tombstones],
+        )
+        for name in ("gone_files", "gone_images", "gone_pairs"):
+            conn.execute(f"DROP TABLE {name}")
+    return {"files": len(file_ids), "images": len(images), "pairs": len(pairs)}
+
+
+_OF_PAIRS = "IN (SELECT uid FROM pairs WHERE id IN (SELECT id FROM gone_pairs))"
+_STATEMENTS = (
+    f"""UPDATE datasets SET manifest = '{{}}' WHERE uid IN
+        (SELECT dataset_uid FROM dataset_pairs WHERE pair_uid {_OF_PAIRS})""",
+    f"DELETE FROM dataset_pairs WHERE pair_uid {_OF_PAIRS}",
+    f"DELETE FROM verdicts WHERE pair_uid {_OF_PAIRS}",
+    "DELETE FROM pair_turns WHERE pair_id IN (SELECT id FROM gone_pairs)",
+    "DELETE FROM pair_images WHERE pair_id IN (SELECT id FROM gone_pairs)",
+    "DELETE FROM pairs WHERE id IN (SELECT id FROM gone_pairs)",
+    """UPDATE requests SET image_id = NULL, prompt = '{}', pixels = '{}', response = '', fingerprint = uid
+        WHERE image_id IN (SELECT id FROM gone_images)""",
+    "DELETE FROM redactions WHERE image_id IN (SELECT id FROM gone_images)",
+    "DELETE FROM images WHERE id IN (SELECT id FROM gone_images)",
+    "DELETE FROM metadata WHERE file_id IN (SELECT id FROM gone_files)",
+    "DELETE FROM files WHERE id IN (SELECT id FROM gone_files)",
+    "DELETE FROM metadata WHERE case_id NOT IN (SELECT case_id FROM files WHERE case_id IS NOT NULL)",
+    "DELETE FROM cases WHERE id NOT IN (SELECT case_id FROM files WHERE case_id IS NOT NULL)",
+)
+
+
+def _name(conn: sqlite3.Connection, table: str, ids: Sequence[int]) -> None:
+    conn.execute(f"CREATE TEMP TABLE {table} (id INTEGER PRIMARY KEY)")
+    conn.executemany(f"INSERT INTO {table} VALUES (?)", [(id_,) for id_ in ids])
+
+
+def _unindex(store: Store) -> None:
+    """Takes pairs out of the search index, while their text is still there to say which words go."""
+    store.conn.execute(
+        """INSERT INTO pair_search (pair_search, rowid, text) SELECT 'delete', id, text FROM pair_texts
+           WHERE id IN (SELECT id FROM gone_pairs) AND id <= ?""",
+        (int(store.fact("search_watermark")),),
+    )
+
+
+def wipe_free_space(store: Store) -> bool:
+    """Rewrites the file so that removed rows are in no free page, no index and no log any more.
+
+    False where another process is reading and the log could not be emptied: its next end does that.
+    """
+    store.conn.execute("INSERT INTO pair_search (pair_search) VALUES ('optimize')")
+    store.conn.execute("VACUUM")
+    busy = store.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    return not busy
