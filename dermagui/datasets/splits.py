@@ -95,40 +95,38 @@ def connected_groups(rows: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """The group of each row, from the keys of each row.
 
     A row may be an image, or a pair with the keys of all its images; one without keys (text only) is a
-    group of its own. A group is named by its first patient, else lesion, cluster, image, as sorted.
+    group of its own. A group is named by its first patient, else lesion, cluster, image, as sorted; groups
+    that nothing but a cluster connects have its name in common.
     """
-    parents: dict[str, str] = {}
-    for row, keys in rows.items():
-        own = _root(parents, f"row:{row}")
-        for key in keys:
-            if not key.startswith("cluster:"):
-                parents[_root(parents, key)] = own
+    roots = _connected(rows)
     names: dict[str, str] = {}
     for row, keys in rows.items():
-        root = _root(parents, f"row:{row}")
-        names[root] = min((*keys, names.get(root, f"row:{row}")), key=_rank)
-    return {row: names[_root(parents, f"row:{row}")] for row in rows}
+        names[roots[row]] = min((*keys, names.get(roots[row], f"row:{row}")), key=_rank)
+    return {row: names[root] for row, root in roots.items()}
 
 
 def assign_splits(
     rows: Mapping[str, Sequence[str]], stored: Mapping[str, Split], seed: int, ratios: Ratios
 ) -> Assignment:
-    """Give every row its split: the stored one of its group's keys, else that of the keyed hash.
+    """Give every row its split, ``rows`` as in ``connected_groups``.
 
-    ``rows`` as in ``connected_groups``.
+    It is the stored one of its group's keys, else the one that its near-duplicates have, else that of the
+    keyed hash.
     """
-    groups = connected_groups(rows)
-    keys: dict[str, set[str]] = {}
-    for row, group in groups.items():
-        keys.setdefault(group, {group}).update(key for key in rows[row] if not key.startswith("cluster:"))
-    chosen = {
-        group: next((stored[key] for key in sorted(held, key=_rank) if key in stored), None)
-        or split_of(seed, group, ratios)
-        for group, held in keys.items()
-    }
-    splits = {row: chosen[group] for row, group in groups.items()}
-    new = {key: chosen[group] for group, held in keys.items() for key in held if key not in stored}
-    return Assignment(splits, new, tuple(find_leaks(rows, splits, stored)))
+    roots, names = _connected(rows), connected_groups(rows)
+    held: dict[str, set[str]] = {}
+    for row, root in roots.items():
+        held.setdefault(root, set()).update(_firm(row, rows[row]))
+    known = {root: sorted(keys & stored.keys(), key=_rank) for root, keys in held.items()}
+    splits = {root: stored[keys[0]] for root, keys in known.items() if keys}
+    of_name = {names[row]: splits[root] for row, root in sorted(roots.items()) if root in splits}
+    of_name |= {name: stored[name] for name in names.values() if name in stored}
+    of_name |= {name: split_of(seed, name, ratios) for name in names.values() if name not in of_name}
+    splits |= {root: of_name[names[row]] for row, root in roots.items() if root not in splits}
+    new = of_name | {key: splits[root] for root, keys in held.items() for key in keys}
+    new = {key: split for key, split in new.items() if key not in stored}
+    assigned = {row: splits[root] for row, root in roots.items()}
+    return Assignment(assigned, new, tuple(find_leaks(rows, assigned, stored)))
 
 
 def find_leaks(
@@ -154,6 +152,21 @@ def _ordered(splits: set[Split]) -> tuple[Split, ...]:
 def _rank(key: str) -> tuple[int, str]:
     kind = key.partition(":")[0]
     return (_KINDS.index(kind) if kind in _KINDS else len(_KINDS), key)
+
+
+def _firm(row: str, keys: Sequence[str]) -> list[str]:
+    """The keys of a row that bind; one that has none is bound by its own name."""
+    return [key for key in keys if not key.startswith("cluster:")] or [f"row:{row}"]
+
+
+def _connected(rows: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """For each row the representative of all rows that chains of firm keys connect."""
+    parents: dict[str, str] = {}
+    for row, keys in rows.items():
+        first, *others = _firm(row, keys)
+        for key in others:
+            parents[_root(parents, key)] = _root(parents, first)
+    return {row: _root(parents, _firm(row, keys)[0]) for row, keys in rows.items()}
 
 
 def _root(parents: dict[str, str], key: str) -> str:

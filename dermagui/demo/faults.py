@@ -79,7 +79,7 @@ class Script:
     duplicate_every: int = 0
     """One image in so many, all requests about it."""
     refuse_every: int = 0
-    models: tuple[str, ...] = ("practice-model", "gemini-3.5-flash-lite", "gemini-3.8-flash")
+    models: tuple[str, ...] = ("practice", "gemini-3.5-flash-lite", "gemini-3.8-flash")
     other_model: str = "practice-model-of-another-day"
 
     def to_json(self) -> str:

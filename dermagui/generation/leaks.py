@@ -95,7 +95,16 @@ _SAY_NOTHING = {
             "vascular",
             "skin",
         ),
-        *("no lesion", "lesion", "change", "elevation", "melanocytic", "nonmelanocytic", "non melanocytic"),
+        *(
+            "normal skin",
+            "no lesion",
+            "lesion",
+            "change",
+            "elevation",
+            "melanocytic",
+            "nonmelanocytic",
+            "non melanocytic",
+        ),
         *(
             "keratinocytic",
             "epidermal",
@@ -164,8 +173,8 @@ def _names_of(field: str, value: str) -> set[Stems]:
     """The names of a value: as written, each level of a path, each synonym, and a known last word."""
     synonyms = _synonyms(field)
     names: set[Stems] = set()
-    for level in re.split(rf"{PATH_SEPARATOR.strip()}|/|;|\bor\b|,", value):
-        name = stems(level)
+    levels = value.split(PATH_SEPARATOR.strip())
+    for name in map(stems, (*levels, *re.split(r"[>/;,]|\bor\b", value))):
         names |= {name, *synonyms.get(name, ())}
         if name[-1:] in synonyms:
             names.add(name[-1:])

@@ -210,7 +210,7 @@ def usage_from(payload: Mapping[str, Any]) -> Usage:
 
 
 def next_pacific_midnight(now: datetime) -> datetime:
-    """When a daily quota starts anew, in UTC. Without a time zone database it is winter time: never early."""
+    """When a daily quota starts anew, in UTC. Without a time zone database: by winter time, all the year."""
     pacific = _pacific()
     tomorrow = (now.astimezone(pacific) + timedelta(days=1)).date()
     return datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=pacific).astimezone(UTC)

@@ -132,10 +132,18 @@ def terms() -> Terms:
 
 
 def price_of(plan: Plan) -> Price:
-    """The price that holds today, from the table that ships and the user's own."""
+    """The price that holds today, from the table that ships and the user's own.
+
+    A model that no table names is counted at the dearest price known, so that a budget still holds;
+    ``price.model`` then names another model, and whoever shows the price says so.
+    """
     own = paths.config_folder() / "prices.json"
     tables = [paths.resources() / "prices" / "gemini.json", *([own] if own.is_file() else [])]
-    return price_for(load_prices(tables), plan.model, plan.service_tier, datetime.now(UTC).date())
+    prices, today = load_prices(tables), datetime.now(UTC).date()
+    try:
+        return price_for(prices, plan.model, plan.service_tier, today)
+    except UserError:
+        return max(prices, key=lambda price: (price.output, price.input))
 
 
 def estimate_of(plan: Plan, left: list[Item], price: Price) -> Estimate:

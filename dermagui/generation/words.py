@@ -71,8 +71,9 @@ def find_phrases(words: Sequence[Word], phrases: Mapping[Stems, str]) -> Iterato
     beyond = 0
     for first, word in enumerate(words):
         for length in sorted(lengths.get(word.stem, ()), reverse=True):
-            meaning = phrases.get(tuple(found.stem for found in words[first : first + length]))
+            run = tuple(found.stem for found in words[first : first + length])
+            meaning = phrases.get(run)
             if meaning is not None and first >= beyond:
-                beyond = first + length
+                beyond = first + len(run)
                 yield Mention(first, beyond, meaning)
                 break

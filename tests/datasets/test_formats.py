@@ -332,6 +332,15 @@ def test_an_input_of_another_program_belongs_to_the_question() -> None:
     assert back.turns == turns("Shorten:\n\nA long text.", "Text.")
 
 
+def test_an_input_that_the_instruction_holds_is_not_said_twice() -> None:
+    whole = replace(
+        ROWS[1], kind=PairKind.INSTRUCTION, turns=turns("Shorten: long", "x"), payload={"input": "long"}
+    )
+    content = written([whole], ExportFormat.ALPACA)
+    assert json.loads(content)["input"] == ""
+    assert same(whole, read(content, ExportFormat.ALPACA)[0], ExportFormat.ALPACA)
+
+
 def test_an_empty_file_has_no_rows() -> None:
     for export_format in ExportFormat:
         assert read(written([], export_format), export_format) == []

@@ -100,11 +100,12 @@ def test_preferences_load_in_the_shape_of_trl(tmp_path: Path, load: Load) -> Non
 def test_types_hold_where_the_first_ten_megabytes_have_no_image(tmp_path: Path, load: Load) -> None:
     """``datasets`` settles the types with the first block, and fails at what does not fit in later ones."""
     long = replace(ROWS[0], turns=turns("Tell all.", "x" * (1 << 20)), generated_turns=())
-    dated = [
-        replace(long, uid=str(n), provenance=long.provenance | {"source": "2024-03-12"}) for n in range(14)
-    ]
+    dated = [replace(long, uid=str(n), provenance=ROWS[1].provenance) for n in range(14)]
+    pictured = replace(ROWS[1], uid="pictured")
     undated = replace(ROWS[1], provenance=ROWS[1].provenance | {"source": "Clinic"})
-    train = load({"train": write(tmp_path / "train.jsonl", [*dated, undated, *dated])})["train"]
-    assert train.num_rows == 29
+    rows = [*dated, pictured, undated, *dated]
+    assert ROWS[1].provenance["source"] == "2024-03-12"
+    train = load({"train": write(tmp_path / "train.jsonl", rows)})["train"]
+    assert train.num_rows == 30
     assert train.features["images"].feature.dtype == "string"
     assert train.features["source"].dtype == "string"

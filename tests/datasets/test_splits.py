@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import permutations
 
 import pytest
 from hypothesis import given
@@ -164,8 +165,11 @@ def test_what_came_first_does_not_move(
 
 def test_order_is_of_no_account() -> None:
     rows = {str(n): keys_of(str(n % 5), str(n % 7), None, str(n % 11)) for n in range(40)}
+    rows |= {f"alike {n}": keys_of(None, None, "k", f"alike {n}") for n in range(3)}
     backwards = dict(reversed(rows.items()))
-    assert assign_splits(rows, {}, 1, RATIOS).splits == assign_splits(backwards, {}, 1, RATIOS).splits
+    for first, second in permutations(Split, 2):
+        stored = {"image:alike 0": first, "image:alike 2": second, "patient:4": Split.VALIDATION}
+        assert assign_splits(rows, stored, 1, RATIOS) == assign_splits(backwards, stored, 1, RATIOS)
     assert connected_groups(rows) == connected_groups(backwards)
 
 
@@ -201,6 +205,24 @@ def test_near_duplicates_of_different_patients_are_named_only() -> None:
     assignment = assign_splits(rows, stored, 1, RATIOS)
     assert assignment.splits == {"a": Split.TRAIN, "b": Split.TEST}
     assert assignment.leaks == (Leak("cluster", "cluster:k", (Split.TRAIN, Split.TEST), ("a", "b")),)
+
+
+@given(
+    st.dictionaries(few, st.builds(keys_of, st.none(), st.none(), st.sampled_from("kl"), few), max_size=8),
+    st.dictionaries(st.builds("image:{}".format, few), st.sampled_from(Split), max_size=6),
+)
+def test_looking_alike_is_never_a_reason_to_refuse(
+    rows: dict[str, tuple[str, ...]], stored: dict[str, Split]
+) -> None:
+    """Pictures that were stored apart turn out to look alike: they stay where they are, and it is told."""
+    leaks = assign_splits(rows, stored, 1, RATIOS).leaks
+    assert [leak for leak in leaks if leak.refused] == []
+
+
+def test_a_new_picture_goes_where_the_one_is_that_it_looks_like() -> None:
+    for split in Split:
+        rows = {"a": keys_of(None, None, "k", "x"), "b": keys_of(None, None, "k", "y")}
+        assert assign_splits(rows, {"image:y": split}, 1, RATIOS).splits == {"a": split, "b": split}
 
 
 def test_a_picture_without_a_patient_follows_the_stored_split_of_its_cluster() -> None:

@@ -69,8 +69,14 @@ def test_shipped_bank_has_six_general_types_with_twenty_variations_each() -> Non
     shipped = load_bank(SHIPPED)
     general = {q.type: len(q.variations) for q in shipped.questions[:6]}
     assert general == dict.fromkeys(
-        ("observational_overview", "diagnosis", "differential_diagnosis", "patient_explanation", "next_steps")
-        + ("creative",),
+        (
+            "observational_overview",
+            "diagnosis",
+            "differential_diagnosis",
+            "patient_explanation",
+            "next_steps",
+            "creative",
+        ),
         20,
     )
     assert not any(placeholders(text) for q in shipped.questions[:6] for text in q.variations)
@@ -202,7 +208,9 @@ def test_a_bank_that_is_not_there_can_be_mended(tmp_path: Path) -> None:
 
 
 @given(st.integers(), st.text(max_size=20), st.integers(min_value=0, max_value=200))
-def test_no_variation_twice_and_no_question_twice_while_others_remain(seed: int, key: str, count: int) -> None:
+def test_no_variation_twice_and_no_question_twice_while_others_remain(
+    seed: int, key: str, count: int
+) -> None:
     shipped = load_bank_once()
     drawn = choose_questions(shipped, key, FIELDS, "clinical", count, seed)
     eligible = eligible_questions(shipped, FIELDS, "clinical")
@@ -232,8 +240,12 @@ def test_a_longer_draw_begins_with_the_shorter_one() -> None:
 
 
 def test_weights_decide_how_often_a_question_is_drawn() -> None:
-    three = bank(question("often", "A?", weight=6), question("seldom", "B?", weight=2), question("rare", "C?"))
-    first = Counter(choose_questions(three, f"image {n}", {}, None, 1, 0)[0].question.key for n in range(4500))
+    three = bank(
+        question("often", "A?", weight=6), question("seldom", "B?", weight=2), question("rare", "C?")
+    )
+    first = Counter(
+        choose_questions(three, f"image {n}", {}, None, 1, 0)[0].question.key for n in range(4500)
+    )
     assert first["often"] / 4500 == pytest.approx(6 / 9, abs=0.03)
     assert first["seldom"] / 4500 == pytest.approx(2 / 9, abs=0.03)
     assert first["rare"] / 4500 == pytest.approx(1 / 9, abs=0.03)
@@ -290,8 +302,15 @@ def test_a_value_is_filled_in_once_and_without_markup() -> None:
 
 @pytest.mark.parametrize(
     ("name", "asks"),
-    [("Ask for Diagnosis", True), ("Differential Diagnosis 2", True), ("diagnosis", True), ("Identify the Lesion2", True)]
-    + [("Next Steps", False), ("observational_overview", False), ("Patient-Centered Explanation", False)],
+    [
+        ("Ask for Diagnosis", True),
+        ("Differential Diagnosis 2", True),
+        ("diagnosis", True),
+        ("Identify the Lesion2", True),
+        ("Next Steps", False),
+        ("observational_overview", False),
+        ("Patient-Centered Explanation", False),
+    ],
 )
 def test_types_that_ask_for_a_diagnosis(name: str, asks: bool) -> None:
     assert asks_for_diagnosis(name) is asks
@@ -310,8 +329,14 @@ def test_import_folds_repeated_types_into_a_weight_and_drops_duplicates(tmp_path
     raw = {
         "general": [
             {"question_type": "Creativity", "variations": ["Invent one.", "invent  one."]},
-            {"question_type": "Clinical Correlation", "variations": ["Itching {symptoms}?", "Site {body_parts}?"]},
-            {"question_type": "Clinical Correlation 2", "variations": ["Itching {symptoms}?", "Aged {age_approx}?"]},
+            {
+                "question_type": "Clinical Correlation",
+                "variations": ["Itching {symptoms}?", "Site {body_parts}?"],
+            },
+            {
+                "question_type": "Clinical Correlation 2",
+                "variations": ["Itching {symptoms}?", "Aged {age_approx}?"],
+            },
         ],
         "copy": [{"question_type": "Creativity", "variations": ["Invent one."]}],
     }
@@ -322,7 +347,9 @@ def test_import_folds_repeated_types_into_a_weight_and_drops_duplicates(tmp_path
     ]
     assert is_creative(imported.questions[0].type)
     assert (imported.name, imported.licence) == ("theirs", "unknown")
-    assert [q.key for q in import_bank(written(tmp_path, raw), "t", "u", ("copy",)).questions] == ["copy.creativity"]
+    assert [q.key for q in import_bank(written(tmp_path, raw), "t", "u", ("copy",)).questions] == [
+        "copy.creativity"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -335,7 +362,9 @@ def test_import_folds_repeated_types_into_a_weight_and_drops_duplicates(tmp_path
         ({"a": []}, ("b",), "bank.unknown_section"),
     ],
 )
-def test_faults_of_the_foreign_shape(tmp_path: Path, raw: object, sections: tuple[str, ...], code: str) -> None:
+def test_faults_of_the_foreign_shape(
+    tmp_path: Path, raw: object, sections: tuple[str, ...], code: str
+) -> None:
     with pytest.raises(DermaError) as caught:
         import_bank(written(tmp_path, raw), "theirs", "unknown", sections)
     assert caught.value.code == code

@@ -21,7 +21,8 @@ from dermagui.generation.fields import (
 
 
 @pytest.mark.parametrize(
-    "value", [None, math.nan, "", " \t", "nan", " NaN ", "NA", "n/a", "None", "null", "unknown", "()", "[]", "–", "?"]
+    "value",
+    [None, math.nan, "", " \t", "nan", " NaN ", "NA", "n/a", "None", "null", "unknown", "()", "[]", "–", "?"],
 )
 def test_missing(value: object) -> None:
     assert is_missing(value)
@@ -70,9 +71,9 @@ def test_values_are_capped_and_high_ages_are_coarse() -> None:
 
 
 def test_values_are_joined_without_the_missing_and_the_repeated() -> None:
-    assert readable_values("diagnosis", ("nan", "melanoma (weight 0.6)", "nevus (weight 0.4)", "", "nan")) == (
-        "melanoma (weight 0.6); nevus (weight 0.4)"
-    )
+    assert readable_values(
+        "diagnosis", ("nan", "melanoma (weight 0.6)", "nevus (weight 0.4)", "", "nan")
+    ) == ("melanoma (weight 0.6); nevus (weight 0.4)")
     assert readable_values("sex", ("female", "female")) == "female"
     assert readable_values("sex", ("None",)) == ""
 

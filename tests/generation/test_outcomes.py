@@ -43,7 +43,12 @@ def response(text: str | None = GOOD, finish: str | None = "STOP", **more: Any) 
     if finish is not None:
         candidate["finishReason"] = finish
     usage = {"promptTokenCount": 1500, "candidatesTokenCount": 40, "totalTokenCount": 1540}
-    return {"candidates": [candidate], "modelVersion": MODEL, "responseId": "r1", "usageMetadata": usage} | more
+    return {
+        "candidates": [candidate],
+        "modelVersion": MODEL,
+        "responseId": "r1",
+        "usageMetadata": usage,
+    } | more
 
 
 def outcome_of(payload: object, shape: AnswerShape = AnswerShape.ANSWER) -> Any:  # noqa: ANN401
@@ -70,13 +75,17 @@ def test_thoughts_are_no_part_of_an_answer_and_parts_are_joined() -> None:
 
 @pytest.mark.parametrize("reason", ["SAFETY", "OTHER", "PROHIBITED_CONTENT", "JAILBREAK", "A_NEW_REASON"])
 def test_a_blocked_prompt_is_terminal_and_billed(reason: str) -> None:
-    outcome = outcome_of({"promptFeedback": {"blockReason": reason}, "usageMetadata": {"promptTokenCount": 9}})
+    outcome = outcome_of(
+        {"promptFeedback": {"blockReason": reason}, "usageMetadata": {"promptTokenCount": 9}}
+    )
     assert (outcome.state, outcome.action, outcome.billed) == (RequestState.BLOCKED, Action.GIVE_UP, True)
     assert outcome.values == {"reason": reason}
     assert outcome.usage.prompt == 9
 
 
-@pytest.mark.parametrize("reason", ["SAFETY", "PROHIBITED_CONTENT", "RECITATION", "SPII", "LANGUAGE", "IMAGE_SAFETY"])
+@pytest.mark.parametrize(
+    "reason", ["SAFETY", "PROHIBITED_CONTENT", "RECITATION", "SPII", "LANGUAGE", "IMAGE_SAFETY"]
+)
 @pytest.mark.parametrize("text", [None, GOOD])
 def test_a_blocked_answer_is_terminal_even_if_some_text_came(reason: str, text: str | None) -> None:
     outcome = outcome_of(response(text, reason))
@@ -87,7 +96,11 @@ def test_a_blocked_answer_is_terminal_even_if_some_text_came(reason: str, text: 
 @pytest.mark.parametrize("reason", ["MAX_TOKENS", "CONTINUATION"])
 def test_a_truncated_answer_is_asked_once_more_with_room(reason: str) -> None:
     outcome = outcome_of(response('{"answer": "A bro', reason))
-    assert (outcome.state, outcome.action, outcome.billed) == (RequestState.TRUNCATED, Action.RETRY_LARGER, True)
+    assert (outcome.state, outcome.action, outcome.billed) == (
+        RequestState.TRUNCATED,
+        Action.RETRY_LARGER,
+        True,
+    )
     assert next_action(outcome, 1) is Action.RETRY_LARGER
     assert next_action(outcome, 2) is Action.GIVE_UP
 
@@ -119,7 +132,11 @@ def test_invalid_answers(payload: object, code: str, action: Action) -> None:
 
 def test_invalid_answers_are_asked_for_at_most_twice_more() -> None:
     outcome = outcome_of(response("prose"))
-    assert [next_action(outcome, n) for n in (1, 2, 3)] == [Action.RETRY_SOON, Action.RETRY_SOON, Action.GIVE_UP]
+    assert [next_action(outcome, n) for n in (1, 2, 3)] == [
+        Action.RETRY_SOON,
+        Action.RETRY_SOON,
+        Action.GIVE_UP,
+    ]
     assert retry_delay_seconds(outcome, 1, random.Random(0)) == 0
 
 
@@ -150,8 +167,20 @@ JSON_VALUES = st.recursive(
     max_leaves=8,
 )
 KNOWN_KEYS = st.sampled_from(
-    ["candidates", "content", "parts", "text", "finishReason", "promptFeedback", "blockReason", "usageMetadata"]
-    + ["promptTokenCount", "promptTokensDetails", "modelVersion", "thought"]
+    [
+        "candidates",
+        "content",
+        "parts",
+        "text",
+        "finishReason",
+        "promptFeedback",
+        "blockReason",
+        "usageMetadata",
+        "promptTokenCount",
+        "promptTokensDetails",
+        "modelVersion",
+        "thought",
+    ]
 )
 RESPONSES = st.recursive(
     JSON_VALUES | st.sampled_from(["STOP", "SAFETY", GOOD]),
@@ -260,7 +289,9 @@ def test_usage_counts_everything_that_is_billed() -> None:
 
 @pytest.mark.parametrize("broken", [None, "x", -5, 1.5, True, [], {}, "²"])
 def test_broken_counts_are_nothing(broken: object) -> None:
-    assert usage_from({"usageMetadata": {"promptTokenCount": broken, "promptTokensDetails": broken}}) == Usage()
+    assert (
+        usage_from({"usageMetadata": {"promptTokenCount": broken, "promptTokensDetails": broken}}) == Usage()
+    )
     assert usage_from({"usageMetadata": broken}) == Usage()
 
 
@@ -385,14 +416,14 @@ def test_pacific_midnight_across_summer_time(now: str, midnight: str) -> None:
 
 
 @given(st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)))
-def test_without_a_time_zone_database_the_wait_is_never_too_short(now: datetime) -> None:
+def test_without_a_time_zone_database_winter_time_is_taken(now: datetime) -> None:
     exact = next_pacific_midnight(now)
     assert timedelta() < exact - now <= timedelta(hours=25)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("zoneinfo.ZoneInfo", raise_not_found)
         fallback = next_pacific_midnight(now)
-    # In the hour around midnight of summer time the fallback still waits for the midnight before.
-    assert fallback - now <= timedelta(hours=24)
+    # In the first hour of a summer day it waits for the end of that hour: one more refusal, no harm.
+    assert timedelta() < fallback - now <= timedelta(hours=24)
     assert fallback in {exact, exact + timedelta(hours=1), exact - timedelta(hours=23)}
 
 

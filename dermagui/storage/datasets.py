@@ -1,0 +1,174 @@
+"""Datasets: what an export is made of, and what is kept of it; and the split that a group has for ever."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from dermagui.records import Pair, PairState, Split, Turn
+from dermagui.storage.database import BATCH, Row, Store, as_json
+from dermagui.storage.moments import now
+from dermagui.storage.pairs import page_of_pairs, turns_from_json
+
+
+@dataclass(frozen=True, slots=True)
+class Exportable:
+    """A pair with the turns that hold now, and where it came from.
+
+    ``origin`` holds provider, model, model_version, terms_date, tier, bank, bank_version, question_type;
+    empty texts where nobody asked a model. ``readers`` are the uids of those who read it themselves,
+    ``people`` of all who decided about it.
+    """
+
+    pair: Pair
+    turns: tuple[Turn, ...]
+    origin: Mapping[str, str]
+    readers: tuple[str, ...]
+    people: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageOrigin:
+    """Where an image lies, and what ties it to other images."""
+
+    sha256: str
+    frame: int
+    pixel_hash: str
+    perceptual_hash: bytes
+    sources: tuple[int, ...]
+    patients: tuple[str, ...]
+    """``source id:patient``: the same id in two sources may be two people."""
+    lesions: tuple[str, ...]
+    path: str
+
+
+_ORIGIN = (
+    "provider",
+    "model",
+    "model_version",
+    "terms_date",
+    "tier",
+    "bank",
+    "bank_version",
+    "question_type",
+)
+
+
+def exportable_pairs(store: Store, *, states: Sequence[PairState], simulated: bool) -> Iterator[Exportable]:
+    """Every pair in one of these states, in order of its id; those of a rehearsal only if they are wanted."""
+    last = 0
+    while page := page_of_pairs(store, after_id=last, count=BATCH // 5):
+        last = page[-1][0]
+        wanted = [
+            (id_, pair) for id_, pair in page if pair.state in states and (simulated or not pair.simulated)
+        ]
+        origins = _origins(store, [id_ for id_, _ in wanted])
+        for id_, pair in wanted:
+            row = origins[id_]
+            edited = turns_from_json(row["edited_turns"]) if row["edited_turns"] else ()
+            readers, people = _who(store, pair.uid)
+            yield Exportable(
+                pair, edited or pair.turns, {name: row[name] or "" for name in _ORIGIN}, readers, people
+            )
+
+
+def _origins(store: Store, pair_ids: Sequence[int]) -> dict[int, Row]:
+    query = f"""SELECT pairs.id AS id, edited_turns, runs.provider AS provider, runs.model AS model,
+            requests.model_version AS model_version, runs.terms_date AS terms_date, runs.tier AS tier,
+            banks.name AS bank, banks.version AS bank_version, questions.type AS question_type
+        FROM pairs LEFT JOIN runs ON runs.uid = pairs.run_uid LEFT JOIN requests ON requests.uid = pairs.request_uid
+        LEFT JOIN banks ON banks.id = runs.bank_id
+        LEFT JOIN questions ON questions.bank_id = banks.id AND questions.key = pairs.question_key
+        WHERE pairs.id IN ({",".join("?" * len(pair_ids))})"""
+    return {row["id"]: row for row in store.rows(query, pair_ids)}
+
+
+def _who(store: Store, pair_uid: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    query = """SELECT person_uid, max(method = 'read' AND kind <> 'undo') FROM verdicts
+        WHERE pair_uid = ? GROUP BY person_uid ORDER BY person_uid"""
+    found = store.conn.execute(query, (pair_uid,)).fetchall()
+    return tuple(person for person, read in found if read), tuple(person for person, _ in found)
+
+
+def image_origins(store: Store, image_ids: Sequence[int]) -> dict[int, ImageOrigin]:
+    """Where images lie and what ties them together."""
+    found: dict[int, ImageOrigin] = {}
+    for start in range(0, len(image_ids), 500):
+        some = image_ids[start : start + 500]
+        query = f"""SELECT images.id AS id, images.sha256 AS sha256, frame, pixel_hash, perceptual_hash,
+                files.source_id AS source, files.path AS path, cases.patient AS patient, cases.lesion AS lesion
+            FROM images JOIN files ON files.sha256 = images.sha256 LEFT JOIN cases ON cases.id = files.case_id
+            WHERE images.id IN ({",".join("?" * len(some))}) ORDER BY images.id, files.id"""
+        rows: dict[int, list[Row]] = defaultdict(list)
+        for row in store.rows(query, some):
+            rows[row["id"]].append(row)
+        found |= {image: _origin(of_image) for image, of_image in rows.items()}
+    return found
+
+
+def _origin(rows: list[Row]) -> ImageOrigin:
+    first = rows[0]
+    return ImageOrigin(
+        sha256=first["sha256"],
+        frame=first["frame"],
+        pixel_hash=first["pixel_hash"],
+        perceptual_hash=first["perceptual_hash"],
+        sources=tuple(sorted({row["source"] for row in rows})),
+        patients=tuple(sorted({f"{row['source']}:{row['patient']}" for row in rows if row["patient"]})),
+        lesions=tuple(
+            sorted({f"{row['source']}:{row['patient']}:{row['lesion']}" for row in rows if row["lesion"]})
+        ),
+        path=first["path"],
+    )
+
+
+def stored_splits(store: Store, seed: int) -> dict[str, Split]:
+    """The splits that groups were given under this seed; the keys are pseudonyms of groups."""
+    query = "SELECT group_key, split FROM splits WHERE seed = ?"
+    return {key: Split(split) for key, split in store.conn.execute(query, (seed,))}
+
+
+def save_dataset(
+    store: Store,
+    *,
+    uid: str,
+    name: str,
+    path: str,
+    export_format: str,
+    seed: int,
+    manifest: Mapping[str, object],
+    splits: Mapping[str, Split],
+    pairs: Sequence[tuple[str, str, Split]],
+) -> None:
+    """Keeps an export: its splits first, which are never moved again, then its pairs (uid, text hash, split)."""
+    moment = now()
+    store.write_many(
+        "INSERT OR IGNORE INTO splits VALUES (?, ?, ?, ?)",
+        ((seed, key, split, moment) for key, split in splits.items()),
+    )
+    with store.writing() as conn:
+        conn.execute(
+            "INSERT INTO datasets VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (uid, name, path, export_format, seed, moment, as_json(manifest)),
+        )
+    store.write_many(
+        "INSERT INTO dataset_pairs VALUES (?, ?, ?, ?)",
+        ((uid, pair, text, split) for pair, text, split in pairs),
+    )
+
+
+def remove_dataset(store: Store, uid: str) -> None:
+    """Takes back an export whose folder could not be put into place. Its splits stay: they were used."""
+    with store.writing() as conn:
+        conn.execute("DELETE FROM dataset_pairs WHERE dataset_uid = ?", (uid,))
+        conn.execute("DELETE FROM datasets WHERE uid = ?", (uid,))
+
+
+def list_datasets(store: Store) -> list[Row]:
+    """All exports, oldest first, with their manifests."""
+    rows = list(store.rows("SELECT * FROM datasets ORDER BY uid"))
+    for row in rows:
+        row["manifest"] = json.loads(row["manifest"])
+    return rows
