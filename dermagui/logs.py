@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import logging.handlers
 import re
+from contextlib import suppress
 
 from dermagui import paths
 
@@ -43,18 +44,10 @@ def start_logging(*, to_stderr: bool = False) -> None:
     root = logging.getLogger()
     root.setLevel(logging.INFO)
     handlers: list[logging.Handler] = [logging.StreamHandler()] if to_stderr else []
-    try:
-        handlers.append(
-            logging.handlers.RotatingFileHandler(
-                paths.log_folder() / "dermagui.log",
-                maxBytes=1_000_000,
-                backupCount=3,
-                encoding="utf-8",
-                delay=True,
-            )
-        )
-    except OSError:
-        pass  # a log that cannot be written must not keep anybody from working
+    with suppress(OSError):  # a log that cannot be written must not keep anybody from working
+        path = paths.log_folder() / "dermagui.log"
+        rotating = logging.handlers.RotatingFileHandler
+        handlers.append(rotating(path, maxBytes=1_000_000, backupCount=3, encoding="utf-8", delay=True))
     for handler in handlers:
         handler.setFormatter(formatter)
         root.addHandler(handler)

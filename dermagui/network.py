@@ -58,7 +58,7 @@ def is_loopback(host: str) -> bool:
 
 
 def host_of(url: str) -> str:
-    """The host of an address. Raises ``UserError`` ``network.bad_address``; only loopback may do without TLS."""
+    """The host of an address; only loopback may do without TLS. Raises ``network.bad_address``."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     if (
@@ -71,7 +71,7 @@ def host_of(url: str) -> str:
 
 
 def check_allowed(host: str, allowed: Iterable[str]) -> None:
-    """Raises ``UserError`` ``network.airplane`` or ``network.host_not_allowed`` unless a request may go there.
+    """Raises ``network.airplane`` or ``network.host_not_allowed`` unless a request may go there.
 
     Loopback is this computer: airplane mode does not stop it.
     """

@@ -1,29 +1,217 @@
-"""The English of every code: what happened, why likely, and what to do now. No wording stands elsewhere.
-
-``QT_TRANSLATE_NOOP`` marks a text for the translators' tool and returns it; the window translates the
-same table.
-"""
+"""The English of every code: what happened, why likely, and what to do now. No wording stands elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from string import Formatter
+from typing import Any
 
-
-def QT_TRANSLATE_NOOP(context: str, text: str) -> str:  # noqa: N802 - the name is the translators' tool's
-    """Marks a text for translation."""
-    return text
-
-
-SENTENCES: dict[str, str] = {}
+SENTENCES: dict[str, str] = {
+    "bug": "Something went wrong inside dermagui, and it is not your fault; the log tells more.",
+    # projects and the disk
+    "project.not_found": "There is no project in {path}; make one with `dermagui new {path}`.",
+    "project.exists": "There is a project in {path} already; choose another folder.",
+    "project.folder_not_empty": "{path} is not empty; choose a new or an empty folder for the project.",
+    "project.newer": "{path} was written by a newer version of dermagui; update dermagui to open it.",
+    "project.read_only": "The project in {path} is open on another computer or write-protected, so it can only be read.",
+    "project.busy": "Another program holds the project in {path}; close it, or try again in a moment.",
+    "project.damaged": "The database in {path} is damaged; take its newest copy from the folder backups or your own backup.",
+    "project.full_disk": "The disk that holds {path} is full; what was done is saved, free some space and run it again.",
+    "project.not_writable": "dermagui may not write to {path}; check who owns the folder and whether it is write-protected.",
+    "project.disk_failed": "The disk that holds {path} failed ({detail}); check it before you go on.",
+    "disk.full": "There is no room left on the disk for {path}; free some space and run it again.",
+    "disk.not_writable": "dermagui may not write {path}; check who owns it and whether it is write-protected.",
+    "disk.gone": "{path} is not there; check the path, or plug the drive in again.",
+    "disk.name_too_long": "The name {path} is too long for this disk; choose a shorter one.",
+    "disk.failed": "{path} could not be read or written ({detail}); check the drive.",
+    "settings.unknown": "There is no setting {key}; `dermagui settings` lists them.",
+    "settings.bad_value": "{value} will not do for {key}; it wants {wanted}.",
+    "settings.locked": "{key} is fixed by this machine's policy in {path}; ask whoever runs the machine.",
+    "settings.unreadable": "The settings in {path} cannot be read ({detail}); mend or delete the file.",
+    # jobs
+    "job.already_running": "A job of this kind ({kind}) is running in this project; wait for it, or stop it first.",
+    "job.stopped": "Stopped; what was done is saved, run it again to go on.",
+    "job.waiting_for_key": "The job waits for a key; run it again with GEMINI_API_KEY set or `dermagui key set`.",
+    "job.crashed": "The {kind} job failed by a fault of dermagui's own; its folder jobs/{job} tells more.",
+    "job.died": "The job's process ended before its work did; run it again to go on.",
+    # folders, files and pictures
+    "folder.not_found": "There is no folder {path}; check the path, or plug the drive in again.",
+    "folder.unreadable": "The folder {path} cannot be opened ({reason}); check the path and its permissions.",
+    "folder.is_project": "{path} is a dermagui project and no folder of pictures; choose the folder with the pictures.",
+    "image.not_an_image": "{path} holds no picture in a format that dermagui reads, whatever its name says.",
+    "image.empty": "{path} is empty, probably by an interrupted copy; copy it again.",
+    "image.truncated": "{path} ends too early, probably by an interrupted copy; copy it again.",
+    "image.corrupt": "{path} is damaged and cannot be decoded; copy or export it again.",
+    "image.too_large": "{path} claims more pixels, pages or text than is safe to open; export a smaller version.",
+    "image.permission": "dermagui may not read {path}; change its permissions and add the folder again.",
+    "image.vanished": "{path} is not there any more, or its link points nowhere; put it back and add the folder again.",
+    "image.not_regular": "{path} is a pipe, a socket or a device and no file; take it out of the folder.",
+    "image.read_failed": "The disk did not deliver {path} ({reason}); check the drive.",
+    "image.unsupported_codec": "{path} is compressed in a way that dermagui does not read ({detail}); convert it.",
+    "image.no_such_frame": "{path} has only {frames} pages now; add its folder again.",
+    "image.dicom_multiframe": "{path} is a DICOM file with {frames} frames, and only single pictures are read; export them one by one.",
+    "image.dicom_no_pixels": "{path} is a DICOM file without a picture, or with a damaged header; leave it out.",
+    "image.crashed_decoder": "{path} made the decoder crash; it was left out and nothing else was harmed.",
+    "image.originals_missing": "No file of image {image} can be found; plug its drive in or add the folder at its new place.",
+    "image.may_not_leave": "Image {image} may not leave this computer any more, so it was not sent.",
+    "cache.not_removed": "The cached picture {path} could not be deleted ({reason}); close what uses it and forget again.",
+    # metadata tables
+    "table.unreadable": "The table {path} cannot be opened ({reason}); check that it is there and that you may read it.",
+    "table.format_unknown": "{path} is no table that dermagui reads; save it as CSV, TSV, XLSX or JSON.",
+    "table.too_large": "{path} is too large to read; split it, or leave out columns that you do not need.",
+    "table.too_many_cells": "{path} has too many cells or columns, often by a stray cell far outside; delete it.",
+    "table.sheet_unknown": "{path} has no sheet {sheet}; it has {sheets}.",
+    "table.empty": "{path} is empty; check that it is the right file or sheet.",
+    "table.undecodable": "{path} says that it is {encoding}, but it is not; save it again as UTF-8.",
+    "table.malformed": "{path} cannot be read near line {line} ({reason}), perhaps for a quotation mark that never ends.",
+    "table.password": "{path} is protected by a password; save a copy without one.",
+    "table.old_excel": "{path} is an old .xls workbook; save it as .xlsx or CSV.",
+    "table.damaged": "{path} is damaged or no real workbook ({reason}); open it in a spreadsheet and save it again.",
+    "table.json_invalid": "The JSON in {path} is broken at line {line} ({reason}); export it again.",
+    "table.json_shape": "The JSON in {path} is no list of objects; export it as a list with one object for each image.",
+    "table.encoding_assumed": "The table is not in UTF-8 and was read as {encoding}; if letters look wrong, save it as UTF-8.",
+    "table.nul_bytes": "{count} zero bytes were taken out of the table.",
+    "table.quotes_doubtful": "A quotation mark stands wrongly near line {line}; check the rows after it.",
+    "table.ragged_rows": "{count} rows have more or fewer cells than the header; extra cells were kept as {extra_columns}.",
+    "table.columns_renamed": "Columns without a name, or with the same name, were called {columns}.",
+    "table.no_rows": "The table has a header and no rows.",
+    "table.other_sheets": "Only the sheet {sheet} was read; the others are {others}.",
+    "mapping.malformed": "{text} is no mapping; write FIELD=COLUMN, such as diagnosis=dx.",
+    "mapping.field_twice": "{field} is mapped twice; keep one, or name several columns with commas.",
+    "mapping.field_unknown": "There is no field {field}; perhaps you mean {near}.",
+    "mapping.column_unknown": "The table has no column {column}; it has {columns}.",
+    "mapping.file_invalid": "The mapping in {path} cannot be read ({reason}); it must be a JSON object of field and column.",
+    "metadata.ambiguous": "{text} fits {count} files, so its row was left out; give the path in the table.",
+    # forgetting
+    "forget.not_found": "There is no image and no patient {what} in this project.",
+    "forget.ambiguous": "{what} fits several things; write image:{what} or patient:{what}, or more of the hash.",
+    "forget.job_running": "The {kind} job is running; wait for it or stop it, then forget.",
+    # question banks and prices
+    "bank.unreadable": "The question bank {path} cannot be opened ({reason}).",
+    "bank.not_json": "The question bank {path} is not valid JSON ({reason}); mend it or export it again.",
+    "bank.empty": "The question bank {name} has no questions.",
+    "bank.missing_key": "In the question bank, {where} lacks {missing}.",
+    "bank.unknown_key": "In the question bank, {where} has {unknown}, which means nothing here; check the spelling.",
+    "bank.wrong_type": "In the question bank, {where} must be of the type {expected}.",
+    "bank.empty_text": "In the question bank, {where} is an empty text.",
+    "bank.bad_kind": "The question {key} is of the kind {kind}, which cannot be generated.",
+    "bank.bad_weight": "The question {key} needs a weight above zero.",
+    "bank.bad_placeholder": "The question {key} has a brace without a field name in it: {text}",
+    "bank.unknown_placeholder": "The question {key} asks for {unknown}; the fields that may stand in a question are {known}.",
+    "bank.no_variations": "The question {key} has no variations.",
+    "bank.duplicate_key": "The key {key} stands twice in the question bank.",
+    "bank.duplicate_variation": "The same variation stands twice in the question bank ({keys}): {text}",
+    "bank.missing_value": "A question asks for {placeholder}, of which this image has no value.",
+    "bank.unknown_section": "The question bank has no sections {unknown}; it has {known}.",
+    "cost.unknown_price": "No price is known for {model}; add it to prices.json in the settings folder.",
+    "cost.price_assumed": "No price is known for {model}: it is counted at the price of {counted_as}, the dearest one known.",
+    "cost.unreadable_prices": "The price table {path} cannot be opened ({reason}).",
+    "cost.bad_prices": "The price table {path} is wrong ({reason}); mend it or delete it.",
+    # sending
+    "generate.needs_yes": "Nothing was sent: confirm it at a terminal, or say --yes.",
+    "terms.not_accepted": "Nothing was sent: read the terms above, then let a person accept them with --accept-terms NAME.",
+    "terms.unreadable": "The summary of the terms in {path} cannot be read; install dermagui again.",
+    "key.missing": "There is no Gemini key; set GEMINI_API_KEY, or keep one with `dermagui key set`.",
+    "key.malformed": "This is no key: it must be one line of plain letters and signs without blanks.",
+    "key.no_keyring": "This computer has no keyring to keep the key in; set GEMINI_API_KEY instead.",
+    "key.invalid": "The service does not accept the key; check it in AI Studio, or set another one.",
+    "key.not_allowed": "The key may not do this ({message}); check its project and restrictions in AI Studio.",
+    "key.is_free_tier": "The key belongs to the free tier, where people may read what is sent; say --free-tier-yes to send images all the same, or use a paid key.",
+    "service.no_credit": "The key's prepaid credit is used up; top it up, then run it again.",
+    "service.not_available_here": "The service does not offer this key's tier in your country, or billing is off ({message}).",
+    "service.overloaded": "The service is overloaded; the request is sent again later.",
+    "service.failed": "The service failed ({http_status}); the request is sent again later.",
+    "model.gone": "The service has no model {model} for this key; `dermagui key test` lists its models.",
+    "model.not_listed": "The service does not list {model} for this key; it lists {known}.",
+    "gemini.no_model_list": "The service did not tell its models ({detail}).",
+    "quota.minute": "The service wants a pause; the request is sent again later.",
+    "quota.day": "The daily quota is used up; run it again after {not_before}.",
+    "quota.none": "The key has no quota for this model; choose another model or another tier.",
+    "budget.reached": "The budget is reached; what was paid is saved, run it again with a larger --budget to go on.",
+    "network.airplane": "Airplane mode is on, so nothing leaves this computer; `dermagui airplane off` ends it.",
+    "network.bad_address": "{address} is no address that dermagui sends to; it wants https://, or http:// on this computer.",
+    "network.host_not_allowed": "{host} was not agreed on, so nothing was sent to it.",
+    "network.no_connection": "No connection to the service; check the network and run it again.",
+    "network.proxy_asks": "The network's proxy wants a name and a password; set them in HTTPS_PROXY.",
+    "request.process_ended": "The process ended while this request was under way; it may have been paid.",
+    "request.timeout": "No answer came in time; the request may have been paid and is not sent again by itself.",
+    "request.disconnected": "The connection broke; the request may have been paid and is not sent again by itself.",
+    "request.refused": "The service refused the request ({message}).",
+    "request.too_large": "The request was too large for the service; send smaller pictures.",
+    "answer.ok": "An answer came.",
+    "answer.blocked": "The service blocked the request or its answer ({reason}).",
+    "answer.truncated": "The answer was cut off; it is asked once more with more room.",
+    "answer.none": "The service sent no answer.",
+    "answer.empty": "The answer was empty.",
+    "answer.empty_text": "A part of the answer was empty ({key}).",
+    "answer.not_finished": "The answer was not finished ({reason}).",
+    "answer.not_json": "The answer is not what was asked for: it is no JSON object ({reason}).",
+    "answer.no_json_body": "Something else than the service answered, perhaps the network's log-in page.",
+    "answer.wrong_keys": "The answer has other parts ({found}) than were asked for ({expected}).",
+    "answer.not_text": "A part of the answer is no text ({key}).",
+    "answer.broken_text": "A part of the answer holds broken characters ({key}).",
+    "answer.too_long": "A part of the answer is too long ({characters} characters).",
+    # people, pairs and verdicts
+    "person.no_name": "A verdict needs a person's name; say --as NAME.",
+    "pair.not_found": "There is no pair {pair} in this project.",
+    "pair.ambiguous": "{count} pairs end with {pair}; give more of the uid.",
+    "pair.none_named": "Name the pairs, or say --all-unflagged.",
+    "verdict.needs_reason": "A rejection needs a --reason: {known}.",
+    "verdict.needs_turns": "An edit needs a text that differs; say --answer TEXT or --question TEXT.",
+    "verdict.edits_one": "An edit is about one pair; name exactly one.",
+    "verdict.nothing_to_undo": "There is no verdict of {person} left to undo.",
+    "verdict.nothing_to_redo": "There is no undone verdict of {person} to restore.",
+    "rubric.unknown": "{text} is no answer of the rubric; it knows {known}.",
+    # exports
+    "export.exists": "{path} is there and not empty; choose a new folder for the export.",
+    "export.nothing": "There is nothing to export: no pair is in the wanted state ({refused} did not fit the format).",
+    "export.differs": "The export did not read back as it was written ({path}, pair {pair}), so it was thrown away.",
+    "export.refused": "The pair {pair} does not fit the format ({reason}).",
+    "export.refused_rows": "{count} pairs were left out, since the format cannot carry them: {reason}",
+    "export.uneven_columns": "The pair {pair} has other columns than the rest ({columns}).",
+    "export.column_name": "The columns {columns} mean something else in this format.",
+    "export.without_patient": "{count} pairs have no patient id, so nobody can tell whether a patient is on both sides of the split.",
+    "export.near_duplicates": "{count} groups of pictures look alike and lie in different splits; pairs: {pairs}.",
+    "split.malformed": "{text} is no split; write shares such as 80/10/10.",
+    "split.sum": "The shares {text} add up to {total} and not to 100.",
+    "split.leakage": "Nothing was exported: {count} groups lie on both sides of the split ({named}); use another --seed for a new split.",
+    "dataset.not_json": "The dataset is no valid JSON near object {number}.",
+    "dataset.not_a_table": "The dataset is no table of this format.",
+    "dataset.turns_differ": "The turns of a row contradict each other.",
+    "dataset.not_this_format": "Row {number} of the dataset is not in the format {format}.",
+    "manifest.missing": "The dataset has no manifest.",
+    "manifest.unreadable": "The manifest cannot be read.",
+    "manifest.newer": "The manifest was written by a newer version of dermagui.",
+    "manifest.path_outside": "The manifest names {path}, which lies outside the dataset.",
+    "manifest.file_missing": "{path} is missing from the dataset.",
+    "manifest.file_changed": "{path} was changed after the export.",
+    "manifest.file_unlisted": "{path} does not belong to the dataset.",
+    "row.no_question": "it asks nothing.",
+    "row.no_answer": "it has no answer at its end.",
+    "row.turn_order": "its turns do not alternate.",
+    "row.choice_incomplete": "its options or its key are missing.",
+    "row.dialogue": "it has more than one question.",
+    "row.system_turn": "it has a system turn.",
+    "row.several_images": "it is about several pictures.",
+    "row.text_only": "it has no picture.",
+    "row.image_mark": "its text holds the mark of a picture.",
+    "row.separator_in_path": "a picture's path holds a semicolon.",
+    "row.unchanged": "nobody changed its answer, so there is nothing to prefer.",
+    "row.earlier_turn_changed": "an earlier turn was changed, not only the last answer.",
+    "demo.out_not_ours": "{path} holds something else than a report of the demo; choose another folder.",
+    "demo.no_pictures": "There is no picture in {path} that can be read; choose another folder.",
+}
 
 
 class _Values(Formatter):
-    """Fills in values; one that is missing is left out rather than failing a message about a failure."""
+    """Fills in values. One that is missing must not break a message about something that failed."""
 
-    def get_value(self, key: int | str, args: object, kwargs: object) -> object:
-        value = kwargs.get(key, "?") if isinstance(kwargs, Mapping) else "?"
-        return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
+    def get_value(self, key: int | str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> object:
+        """The value as words; a value that is itself a code is worded."""
+        value = kwargs.get(str(key), "?")
+        if isinstance(value, (list, tuple)):
+            return ", ".join(map(str, value))
+        return SENTENCES.get(value, value) if isinstance(value, str) else value
 
 
 def sentence(code: str, values: Mapping[str, object]) -> str:

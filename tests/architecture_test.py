@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "storage": DOORS,
     "jobs": (*DOORS, "storage"),
     "library": (*DOORS, "storage", "jobs"),
-    "datasets": (*DOORS, "storage", "jobs"),
+    "datasets": (*DOORS, "storage", "jobs", "library"),
     "chat": BELOW_CHAT,
     "generation": (*BELOW_CHAT, "chat"),
     "review": BELOW_CHAT,
@@ -87,7 +87,7 @@ FOREIGN: dict[str, Door] = {
     "pyarrow": FIGURES,
     "pydicom": Door(at_top=("library",), in_functions=("demo",)),
     "rapidfuzz": FIGURES,
-    "sqlite_utils": Door(at_top=("storage",)),
+    "sqlite_utils": Door(at_top=("storage.engine",)),
     "torch": TRAINER,
     "transformers": TRAINER,
     "trl": TRAINER,
@@ -260,7 +260,10 @@ def test_a_planted_import_is_caught(tmp_path: Path, path: str, source: str, faul
 @pytest.mark.parametrize(
     ("path", "source"),
     [
-        ("storage/pairs.py", "import sqlite_utils\nfrom dermagui import __version__\nfrom . import database"),
+        (
+            "storage/engine.py",
+            "import sqlite_utils\nfrom dermagui import __version__\nfrom . import database",
+        ),
         (
             "library/scan.py",
             "async def f():\n    import numpy\nfrom PIL import Image\nfrom ..storage import files",

@@ -1,4 +1,4 @@
-"""What the command line prints: one JSON object on stdout where it is asked for, everything else on stderr."""
+"""What the command line prints: one JSON object on stdout where asked for, all else on stderr."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``dermagui forget``: removes an image or a patient from a project, down to the free pages of its database."""
+"""``dermagui forget``: removes an image or a patient, down to the free pages of the database."""
 
 from __future__ import annotations
 

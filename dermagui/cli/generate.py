@@ -23,6 +23,7 @@ from dermagui.errors import UserError
 from dermagui.records import MetadataMode, PixelRecipe
 
 if TYPE_CHECKING:
+    from dermagui.generation.cost import Estimate
     from dermagui.generation.plan import Plan
     from dermagui.storage.database import Store
 
@@ -173,7 +174,7 @@ def _show_terms(store: Store) -> None:
         say(f"  - {point.text}")
 
 
-def _what_will_happen(store: Store, plan: Plan, left: int, estimate: Any) -> str:
+def _what_will_happen(store: Store, plan: Plan, left: int, estimate: Estimate) -> str:
     """The one line of count, time, money and stop; and what an ended process left open."""
     from dermagui.storage import requests
 

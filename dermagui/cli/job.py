@@ -8,11 +8,13 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from dermagui.cli.console import Arguments, Commands, say, say_progress
-from dermagui.jobs.work import Parameters, Run
 from dermagui.texts import sentence
+
+if TYPE_CHECKING:
+    from dermagui.jobs.work import Parameters, Run
 
 FUNCTIONS = {
     "add": "dermagui.library.scan",
@@ -39,7 +41,7 @@ def function_of(kind: str, parameters: Parameters) -> Run:
     """The function that does a job. A rehearsal is a generation that brings its own server."""
     if kind == "generate" and parameters["plan"]["provider"] == "practice":
         kind = "practice"
-    return cast(Run, importlib.import_module(FUNCTIONS[kind]).run)
+    return cast("Run", importlib.import_module(FUNCTIONS[kind]).run)
 
 
 def _do(arguments: Arguments) -> int:

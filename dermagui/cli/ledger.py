@@ -1,4 +1,4 @@
-"""``dermagui ledger``: everything that ever left this computer: when, where to, why, how many bytes, which images."""
+"""``dermagui ledger``: all that ever left this computer: when, where to, why, how much, which images."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def run(arguments: Arguments) -> int:
         image = f" image {entry['image_sha256'][:12]}" if entry.get("image_sha256") else ""
         state = f" {entry['state']}" if entry.get("state") else ""
         print(
-            f"{entry['at']} {entry['purpose']} to {entry['host']}: {entry.get('bytes', 0):,} bytes{image}{state}"
+            f"{entry['at']} {entry['purpose']} to {entry['host']}: "
+            f"{entry.get('bytes', 0):,} bytes{image}{state}"
         )
     return 0
 

@@ -85,6 +85,7 @@ def _pair(
         mode=MetadataMode(run["plan"]["metadata"]),
         previous_answers=earlier,
         question_type=question.type,
+        given=prompt.given,
     )
     return Pair(
         uid=new_uid(),

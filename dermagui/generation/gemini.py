@@ -70,7 +70,7 @@ class Gemini:
     """A client for one key; use it as an async context manager, one for a whole run."""
 
     def __init__(self, service: Service) -> None:
-        """Raises ``UserError`` ``network.bad_address`` for an address that is neither HTTPS nor this computer."""
+        """Raises ``network.bad_address`` for an address that is neither HTTPS nor this computer."""
         self.host = host_of(service.base_url)
         self._service = service
         self._transports: list[Any] = []

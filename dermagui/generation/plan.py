@@ -12,6 +12,7 @@ from typing import Any
 
 from dermagui import paths
 from dermagui.generation.bank import choose_questions, load_bank
+from dermagui.generation.fields import weighted_value
 from dermagui.generation.prompt import Prompt, build_prompt
 from dermagui.records import Bank, ChosenQuestion, MetadataMode, PixelRecipe, Region
 from dermagui.storage import images
@@ -112,11 +113,16 @@ def _all_requests(store: Store, plan: Plan, bank: Bank) -> Iterator[Planned]:
 
 def _requests_of_image(store: Store, plan: Plan, bank: Bank, image: Row, said: Fields) -> Iterator[Planned]:
     heaviest = {name: rows[0]["value"] for name, rows in said.items()}
-    prompted = {name: tuple(_weighted(rows)) for name, rows in said.items()}
+    prompted = {
+        name: tuple(weighted_value(row["value"], row["weight"]) for row in rows)
+        for name, rows in said.items()
+    }
     redactions = images.redactions_of(store, image["id"])
     image_key = f"{image['sha256']}:{image['frame']}"
     modality = heaviest.get("modality", image["modality"])
-    for chosen in choose_questions(bank, image_key, heaviest, modality, plan.questions, plan.seed):
+    # Without metadata no placeholder may be filled either: the question would tell what it must not.
+    filling = {} if plan.metadata is MetadataMode.NONE else heaviest
+    for chosen in choose_questions(bank, image_key, filling, modality, plan.questions, plan.seed):
         planned = Planned(
             image_id=image["id"],
             sha256=image["sha256"],
@@ -129,11 +135,6 @@ def _requests_of_image(store: Store, plan: Plan, bank: Bank, image: Row, said: F
             fingerprint="",
         )
         yield replace(planned, fingerprint=fingerprint_of(plan, planned))
-
-
-def _weighted(rows: tuple[Row, ...]) -> Iterator[str]:
-    for row in rows:
-        yield row["value"] if row["weight"] == 1 else f"{row['value']} (weight {row['weight']:.2f})"
 
 
 def with_more_tokens(plan: Plan, planned: Planned) -> Planned:

@@ -15,7 +15,7 @@ from dermagui.storage.database import Store
 
 PREVIEWS_AT_MOST = 5
 
-NOTICE = "Text that is part of a picture (a name on a ruler, a date in a corner) is not detected: look at the pictures."
+NOTICE = "Text in a picture (a name on a ruler, a date in a corner) is not detected: look at the pictures."
 
 
 def write_previews(store: Store, plan: Plan, planned: Sequence[Planned], folder: Path) -> str:

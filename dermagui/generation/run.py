@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from dermagui import network, paths, settings
-from dermagui.errors import Stopped, UserError
+from dermagui.errors import ServiceError, Stopped, UserError
 from dermagui.generation.answers import make_pairs
 from dermagui.generation.cost import Estimate, estimate, load_prices, price_for
 from dermagui.generation.gemini import Gemini, Service, sdk_version
@@ -38,6 +38,8 @@ def run(store: Store, parameters: Parameters, report: Report) -> Changes:
     key = check_may_send(store, plan, report.secret, bool(parameters.get("free_tier_yes")))
     bank = bank_of(plan)
     price = price_of(plan)
+    if price.model != plan.model:
+        report.warn("cost.price_assumed", model=plan.model, counted_as=price.model)
     store.keep_through_power_loss()
     figures: dict[str, object] = {"unknown_after_crash": requests.mark_unknown(store)}
     if parameters.get("resend_unknown"):
@@ -61,7 +63,7 @@ def run(store: Store, parameters: Parameters, report: Report) -> Changes:
     sending = Sending(store, plan, run_uid, price, budget, report, partial(make_pairs, store, report))
     first = left[: parameters.get("first")]
     try:
-        asyncio.run(_send(sending, first, plan, key))
+        asyncio.run(_send(sending, first, plan, key, report))
     except (Stopped, UserError) as end:
         if end.code == "key.is_free_tier":
             settings.set_value("gemini.key_tier", "free")
@@ -71,7 +73,7 @@ def run(store: Store, parameters: Parameters, report: Report) -> Changes:
     return Changes(("pairs", "requests"), figures | _figures(sending, len(left)))
 
 
-async def _send(sending: Sending, left: Iterable[Item], plan: Plan, key: str) -> None:
+async def _send(sending: Sending, left: Iterable[Item], plan: Plan, key: str, report: Report) -> None:
     service = Service(
         key=key,
         base_url=plan.base_url,
@@ -81,7 +83,19 @@ async def _send(sending: Sending, left: Iterable[Item], plan: Plan, key: str) ->
         connections=plan.concurrency,
     )
     async with Gemini(service) as gemini:
+        await _check_model(gemini, plan, report)
         await sending.work(left, gemini)
+
+
+async def _check_model(gemini: Gemini, plan: Plan, report: Report) -> None:
+    """Tells where the service's own list lacks the model; the first answer then decides."""
+    try:
+        known = await gemini.list_models()
+    except ServiceError as error:
+        report.warn(error.code, **error.values)
+        return
+    if plan.model not in known:
+        report.warn("model.not_listed", model=plan.model, known=known)
 
 
 def _figures(sending: Sending, left: int) -> dict[str, object]:

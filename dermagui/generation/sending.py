@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
 
-from dermagui.errors import DataError, DermaError, Stopped, UserError
+from dermagui.errors import DataError, DermaError, Stopped, UserError, from_os_error
 from dermagui.generation.cost import cost_micro_usd, reserve_micro_usd
 from dermagui.generation.gemini import Call, Gemini, Reply
 from dermagui.generation.outcomes import (
@@ -37,7 +37,7 @@ from dermagui.generation.pace import Pace
 from dermagui.generation.plan import Plan, Planned, with_more_tokens
 from dermagui.jobs.report import Report
 from dermagui.library.pixels import cached_pixels
-from dermagui.records import Picture, Pixels, Price, Progress, RequestState
+from dermagui.records import Picture, PixelRecipe, Pixels, Price, Progress, Region, RequestState
 from dermagui.storage import images, requests
 from dermagui.storage.database import Store
 from dermagui.storage.moments import new_uid
@@ -77,7 +77,7 @@ class Budget:
 
 
 class Sending:
-    """One run's traffic. ``work`` sends what it is given; ``counts`` and ``spent_micro_usd`` tell the rest."""
+    """One run's traffic. ``work`` sends what it is given; ``counts`` and ``spent_micro_usd`` tell of it."""
 
     def __init__(
         self,
@@ -344,10 +344,11 @@ class Sending:
             )
 
 
-def prepare(cache: Path, sha256: str, picture: Picture, *how: object) -> Pixels:
-    """What a worker process does: the pixels of a picture, cached; without the RGB rows, which are not sent."""
-    recipe, redactions = how
-    return replace(cached_pixels(cache, sha256, picture, recipe, redactions), rgb=b"")  # type: ignore[arg-type]
+def prepare(
+    cache: Path, sha256: str, picture: Picture, recipe: PixelRecipe, redactions: tuple[Region, ...]
+) -> Pixels:
+    """What a worker does: the pixels of a picture, cached; without the RGB rows, which are not sent."""
+    return replace(cached_pixels(cache, sha256, picture, recipe, redactions), rgb=b"")
 
 
 _RESERVE_BYTES = 4_000_000
@@ -358,8 +359,6 @@ def keep_reserve(project: Path) -> None:
 
     Raises ``UserError`` ``disk.full`` where there is none to keep.
     """
-    from dermagui.errors import from_os_error
-
     path = project / "cache" / "reserve"
     try:
         if not path.exists() or path.stat().st_size < _RESERVE_BYTES:

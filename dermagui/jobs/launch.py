@@ -14,7 +14,6 @@ from dermagui.jobs.report import STOP_NAME
 from dermagui.jobs.work import is_alive, job_folder
 from dermagui.storage.database import Row
 
-
 _NEW_GROUP_WITHOUT_CONSOLE = 0
 if sys.platform == "win32":
     _NEW_GROUP_WITHOUT_CONSOLE = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW

@@ -9,7 +9,7 @@ import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psutil
 
@@ -73,8 +73,8 @@ def do_job(
         changes = run(store, parameters, report)
         _end(store, report, job_id, JobState.DONE, changes.figures)
     except Stopped as stop:
-        figures = stop.values.pop("figures", {})
-        not_before = stop.values.get("not_before")
+        figures = cast(dict[str, object], stop.values.pop("figures", {}))
+        not_before = cast(str | None, stop.values.get("not_before"))
         state = JobState.WAITING if not_before or stop.code == "job.waiting_for_key" else JobState.STOPPED
         _end(store, report, job_id, state, figures, stop, not_before)
     except DermaError as error:
@@ -94,9 +94,9 @@ def _end(
     report: Report,
     job_id: str,
     state: JobState,
-    figures: Any,
+    figures: dict[str, object],
     error: DermaError | None = None,
-    not_before: Any = None,
+    not_before: str | None = None,
 ) -> None:
     told: dict[str, object] | None = {"code": error.code, "values": error.values} if error else None
     try:

@@ -101,7 +101,7 @@ def scan_source(store: Store, source: Source, report: Report) -> dict[str, objec
     newly_missing = [file.id for file in difference.gone.values() if file.state is not FileState.MISSING]
     images.mark_files(store, newly_missing, FileState.MISSING)
     difference.counts["missing"] = len(difference.gone)
-    names = "new changed moved missing unchanged unreadable unsupported forgotten".split()
+    names = ["new", "changed", "moved", "missing", "unchanged", "unreadable", "unsupported", "forgotten"]
     return {"source": source.id, **{name: difference.counts[name] for name in names}}
 
 

@@ -10,9 +10,7 @@ from enum import StrEnum
 
 from dermagui.errors import DataError, UserError
 from dermagui.library.opening import SUFFIXES, file_error
-
-PROJECT_MARKER = "dermagui-project.json"
-"""A folder that holds this file is a project of ours: its caches are no pictures of the user's."""
+from dermagui.paths import DATABASE_NAME, display_path
 
 _JUNK_FILES = frozenset(["thumbs.db", "desktop.ini", ".ds_store", ".directory"])
 _JUNK_FOLDERS = frozenset(
@@ -59,19 +57,14 @@ def walk_folder(root: str | os.PathLike[str]) -> Iterator[FoundFile]:
             pass
         seen = {_identity(root)}
     except OSError as error:
-        raise UserError("folder.unreadable", path=as_plain(root), reason=error.strerror) from error
-    if os.path.lexists(os.path.join(root, PROJECT_MARKER)):
-        raise UserError("folder.is_project", path=as_plain(root))
+        raise UserError("folder.unreadable", path=display_path(root), reason=error.strerror) from error
+    if os.path.lexists(os.path.join(root, DATABASE_NAME)):
+        raise UserError("folder.is_project", path=display_path(root))
     links: list[str] = []
     yield from _walk(root, "", seen, links)
     while links:
         link = links.pop(0)
         yield from _follow(root, link, seen, links)
-
-
-def as_plain(path: str) -> str:
-    """A path as valid text for messages: bytes that are not UTF-8 are shown as ``\\xNN``."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _walk(root: str, top: str, seen: set[tuple[int, int]], links: list[str]) -> Iterator[FoundFile]:
@@ -85,7 +78,7 @@ def _walk(root: str, top: str, seen: set[tuple[int, int]], links: list[str]) -> 
         except OSError as error:
             yield FoundFile(os.fsencode(folder), FoundKind.UNREADABLE, error=file_error(error))
             continue
-        if any(entry.name == PROJECT_MARKER for entry in entries):
+        if any(entry.name == DATABASE_NAME for entry in entries):
             continue
         folders: list[str] = []
         for entry in entries:

@@ -82,7 +82,7 @@ def edited(pair: Pair, question: str | None, answer: str | None) -> tuple[Turn, 
 
 
 def undo(store: Store, who: Person, *, method: VerdictMethod) -> Verdict:
-    """Takes back the person's last verdict that still counts. Raises ``UserError`` ``verdict.nothing_to_undo``."""
+    """Takes back the person's last verdict that still counts. Raises ``verdict.nothing_to_undo``."""
     target = _last_counting(store, who)
     if target is None:
         raise UserError("verdict.nothing_to_undo", person=who.name)
@@ -91,7 +91,7 @@ def undo(store: Store, who: Person, *, method: VerdictMethod) -> Verdict:
 
 
 def redo(store: Store, who: Person, *, method: VerdictMethod) -> Verdict:
-    """Takes back the person's last undo, unless a verdict came after it. Raises ``verdict.nothing_to_redo``."""
+    """Takes back their last undo, unless a verdict came after it. Raises ``verdict.nothing_to_redo``."""
     target = _last_undo(store, who)
     if target is None:
         raise UserError("verdict.nothing_to_redo", person=who.name)

@@ -16,7 +16,8 @@ def freeze_bank(store: Store, bank: Bank) -> int:
         if known is not None:
             return int(known)
         cursor = conn.execute(
-            "INSERT INTO banks (sha256, name, version, language, licence, frozen_at) VALUES (?, ?, ?, ?, ?, ?)",
+            """INSERT INTO banks (sha256, name, version, language, licence, frozen_at)
+               VALUES (?, ?, ?, ?, ?, ?)""",
             (bank.sha256, bank.name, bank.version, bank.language, bank.licence, now()),
         )
         bank_id = int(cursor.lastrowid or 0)

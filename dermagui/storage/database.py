@@ -14,10 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from sqlite_utils import Database
-
 from dermagui import paths
 from dermagui.errors import DataError, UserError
+from dermagui.storage.engine import Database
 from dermagui.storage.migrations import migrations
 from dermagui.storage.moments import now
 

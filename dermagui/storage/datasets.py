@@ -78,7 +78,8 @@ def _origins(store: Store, pair_ids: Sequence[int]) -> dict[int, Row]:
     query = f"""SELECT pairs.id AS id, edited_turns, runs.provider AS provider, runs.model AS model,
             requests.model_version AS model_version, runs.terms_date AS terms_date, runs.tier AS tier,
             banks.name AS bank, banks.version AS bank_version, questions.type AS question_type
-        FROM pairs LEFT JOIN runs ON runs.uid = pairs.run_uid LEFT JOIN requests ON requests.uid = pairs.request_uid
+        FROM pairs LEFT JOIN runs ON runs.uid = pairs.run_uid
+        LEFT JOIN requests ON requests.uid = pairs.request_uid
         LEFT JOIN banks ON banks.id = runs.bank_id
         LEFT JOIN questions ON questions.bank_id = banks.id AND questions.key = pairs.question_key
         WHERE pairs.id IN ({",".join("?" * len(pair_ids))})"""
@@ -98,7 +99,8 @@ def image_origins(store: Store, image_ids: Sequence[int]) -> dict[int, ImageOrig
     for start in range(0, len(image_ids), 500):
         some = image_ids[start : start + 500]
         query = f"""SELECT images.id AS id, images.sha256 AS sha256, frame, pixel_hash, perceptual_hash,
-                files.source_id AS source, files.path AS path, cases.patient AS patient, cases.lesion AS lesion
+                files.source_id AS source, files.path AS path,
+                cases.patient AS patient, cases.lesion AS lesion
             FROM images JOIN files ON files.sha256 = images.sha256 LEFT JOIN cases ON cases.id = files.case_id
             WHERE images.id IN ({",".join("?" * len(some))}) ORDER BY images.id, files.id"""
         rows: dict[int, list[Row]] = defaultdict(list)
@@ -142,7 +144,7 @@ def save_dataset(
     splits: Mapping[str, Split],
     pairs: Sequence[tuple[str, str, Split]],
 ) -> None:
-    """Keeps an export: its splits first, which are never moved again, then its pairs (uid, text hash, split)."""
+    """Keeps an export: its splits first, which never move again, then its pairs (uid, text hash, split)."""
     moment = now()
     store.write_many(
         "INSERT OR IGNORE INTO splits VALUES (?, ?, ?, ?)",

@@ -36,8 +36,8 @@ def files_of_patient(store: Store, patient: str) -> list[Row]:
 
 
 def _files(store: Store, condition: str, *values: object) -> list[Row]:
-    query = f"""SELECT files.id AS id, files.path AS path, files.sha256 AS sha256, sources.root AS root FROM files
-        JOIN sources ON sources.id = files.source_id LEFT JOIN cases ON cases.id = files.case_id
+    query = f"""SELECT files.id AS id, files.path AS path, files.sha256 AS sha256, sources.root AS root
+        FROM files JOIN sources ON sources.id = files.source_id LEFT JOIN cases ON cases.id = files.case_id
         WHERE {condition} ORDER BY files.id"""
     return list(store.rows(query, values))
 

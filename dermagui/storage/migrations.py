@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import secrets
 
-from sqlite_utils import Database, Migrations
-
+from dermagui.storage.engine import Database, Migrations
 from dermagui.storage.moments import new_uid, now
 
 migrations = Migrations("dermagui")
@@ -22,7 +21,8 @@ def m001_project(db: Database) -> None:
     db.conn.executemany("INSERT INTO facts VALUES (?, ?)", facts.items())
     db.conn.execute(
         """CREATE TABLE people (
-            uid TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, device TEXT NOT NULL, created_at TEXT NOT NULL)"""
+            uid TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, device TEXT NOT NULL,
+            created_at TEXT NOT NULL)"""
     )
     db.conn.execute(
         """CREATE TABLE acceptances (
@@ -54,7 +54,8 @@ def m002_library(db: Database) -> None:
             UNIQUE (source_id, patient, lesion, visit))""",
         """CREATE TABLE files (
             id INTEGER PRIMARY KEY, source_id INTEGER NOT NULL REFERENCES sources(id),
-            path TEXT NOT NULL, path_bytes BLOB NOT NULL, size_bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+            path TEXT NOT NULL, path_bytes BLOB NOT NULL,
+            size_bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
             state TEXT NOT NULL, sha256 TEXT, error TEXT, format TEXT, orientation INTEGER,
             frames INTEGER NOT NULL DEFAULT 0, personal TEXT NOT NULL DEFAULT '[]',
             case_id INTEGER REFERENCES cases(id), first_seen_at TEXT NOT NULL,
@@ -67,8 +68,10 @@ def m002_library(db: Database) -> None:
             perceptual_hash BLOB NOT NULL, modality TEXT, quality TEXT NOT NULL, UNIQUE (sha256, frame))""",
         "CREATE INDEX images_pixel_hash ON images(pixel_hash)",
         """CREATE TABLE metadata (
-            id INTEGER PRIMARY KEY, file_id INTEGER REFERENCES files(id), case_id INTEGER REFERENCES cases(id),
-            field TEXT NOT NULL, value TEXT NOT NULL, weight REAL NOT NULL DEFAULT 1, vocabulary TEXT NOT NULL,
+            id INTEGER PRIMARY KEY,
+            file_id INTEGER REFERENCES files(id), case_id INTEGER REFERENCES cases(id),
+            field TEXT NOT NULL, value TEXT NOT NULL, weight REAL NOT NULL DEFAULT 1,
+            vocabulary TEXT NOT NULL,
             origin TEXT NOT NULL, origin_name TEXT NOT NULL DEFAULT '', at TEXT NOT NULL,
             CHECK ((file_id IS NULL) <> (case_id IS NULL)))""",
         "CREATE INDEX metadata_file ON metadata(file_id, field)",
@@ -148,7 +151,8 @@ def m004_pairs(db: Database) -> None:
         "CREATE INDEX verdicts_pair ON verdicts(pair_uid)",
         "CREATE INDEX verdicts_person ON verdicts(person_uid, uid)",
         """CREATE VIEW pair_texts AS SELECT pairs.id AS id,
-            (SELECT group_concat(text, char(10)) FROM pair_turns WHERE pair_id = pairs.id) AS text FROM pairs""",
+            (SELECT group_concat(text, char(10)) FROM pair_turns WHERE pair_id = pairs.id) AS text
+            FROM pairs""",
         "CREATE VIRTUAL TABLE pair_search USING fts5(text, content='pair_texts', content_rowid='id')",
     ):
         db.conn.execute(statement)
@@ -163,7 +167,8 @@ def m005_datasets(db: Database) -> None:
             seed INTEGER NOT NULL, created_at TEXT NOT NULL, manifest TEXT NOT NULL)""",
         """CREATE TABLE dataset_pairs (
             dataset_uid TEXT NOT NULL REFERENCES datasets(uid), pair_uid TEXT NOT NULL,
-            text_sha256 TEXT NOT NULL, split TEXT NOT NULL, PRIMARY KEY (dataset_uid, pair_uid)) WITHOUT ROWID""",
+            text_sha256 TEXT NOT NULL, split TEXT NOT NULL,
+            PRIMARY KEY (dataset_uid, pair_uid)) WITHOUT ROWID""",
         "CREATE INDEX dataset_pairs_pair ON dataset_pairs(pair_uid)",
         """CREATE TABLE splits (
             seed INTEGER NOT NULL, group_key TEXT NOT NULL, split TEXT NOT NULL, at TEXT NOT NULL,

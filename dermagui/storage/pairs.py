@@ -18,8 +18,8 @@ def add_pairs(store: Store, pairs: Sequence[Pair]) -> None:
     with store.writing() as conn:
         for pair in pairs:
             cursor = conn.execute(
-                """INSERT INTO pairs (uid, kind, state, simulated, run_uid, request_uid, question_key, payload,
-                       flags, flag_count, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """INSERT INTO pairs (uid, kind, state, simulated, run_uid, request_uid, question_key,
+                       payload, flags, flag_count, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                    ON CONFLICT DO NOTHING""",
                 (
                     pair.uid,
@@ -152,7 +152,8 @@ def index_pairs(store: Store) -> int:
             if end is None:
                 return added
             cursor = conn.execute(
-                "INSERT INTO pair_search (rowid, text) SELECT id, text FROM pair_texts WHERE id > ? AND id <= ?",
+                """INSERT INTO pair_search (rowid, text)
+                   SELECT id, text FROM pair_texts WHERE id > ? AND id <= ?""",
                 (start, end),
             )
             added += cursor.rowcount

@@ -113,9 +113,8 @@ def mark_unknown(store: Store) -> int:
     """What an ended process left as ``sending`` may have been billed: it becomes ``unknown``."""
     with store.writing() as conn:
         cursor = conn.execute(
-            """UPDATE requests SET state = 'unknown', code = 'request.process_ended', finished_at = ?
-               WHERE state = 'sending'""",
-            (now(),),
+            "UPDATE requests SET state = 'unknown', code = ?, finished_at = ? WHERE state = 'sending'",
+            ("request.process_ended", now()),
         )
         return cursor.rowcount
 
@@ -178,7 +177,8 @@ def money_micro_usd(store: Store) -> dict[str, int]:
 def ledger_rows(store: Store, run_uid: str) -> Iterator[Row]:
     """Every sending of a run as the ledger shows it: when, where to, why, bytes, image hash, state, cost."""
     return store.rows(
-        """SELECT sent_at AS at, 'generate' AS purpose, host, sent_bytes AS bytes, images.sha256 AS image_sha256,
+        """SELECT sent_at AS at, 'generate' AS purpose, host, sent_bytes AS bytes,
+                  images.sha256 AS image_sha256,
                   state, cost_micro_usd, run_uid AS run, requests.uid AS request
            FROM requests LEFT JOIN images ON images.id = image_id WHERE run_uid = ? ORDER BY requests.id""",
         (run_uid,),

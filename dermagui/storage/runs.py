@@ -59,7 +59,8 @@ def run(store: Store, uid: str) -> Row | None:
 def committed_micro_usd(store: Store, plan_key: str) -> int:
     """What all runs of the same plan have spent, reserved or put at risk so far, in micro-dollars."""
     total = store.value(
-        """SELECT sum(CASE WHEN state IN ('sending', 'unknown') THEN reserved_micro_usd ELSE cost_micro_usd END)
+        """SELECT sum(CASE WHEN state IN ('sending', 'unknown')
+                           THEN reserved_micro_usd ELSE cost_micro_usd END)
            FROM requests WHERE run_uid IN (SELECT uid FROM runs WHERE json_extract(plan, '$.key') = ?)""",
         (plan_key,),
     )

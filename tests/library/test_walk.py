@@ -10,7 +10,7 @@ import pytest
 
 from dermagui.errors import UserError
 from dermagui.library import walk
-from dermagui.library.walk import PROJECT_MARKER, FoundFile, FoundKind, walk_folder
+from dermagui.library.walk import DATABASE_NAME, FoundFile, FoundKind, walk_folder
 
 
 def touch(path: Path, content: bytes = b"x") -> Path:
@@ -127,7 +127,7 @@ def test_the_same_name_in_two_folders(tmp_path: Path) -> None:
 
 def test_projects_of_ours_are_passed_over(tmp_path: Path) -> None:
     touch(tmp_path / "a.jpg")
-    touch(tmp_path / "project" / PROJECT_MARKER)
+    touch(tmp_path / "project" / DATABASE_NAME)
     touch(tmp_path / "project" / "thumbnails" / "t.jpg")
     assert paths(tmp_path) == [b"a.jpg"]
     with pytest.raises(UserError) as caught:

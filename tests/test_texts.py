@@ -1,0 +1,59 @@
+"""Every code that a room raises or tells is worded, and every wording is used."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+from dermagui import settings
+from dermagui.texts import SENTENCES, sentence
+
+_CODE = re.compile(r"[a-z]+\.[a-z_]+")
+_NO_CODES = re.compile(r".*\.(json|jsonl|toml|log|db|lock|ini|csv|com|sshfs|txt|html|md|part|py)$")
+_PACKAGE = Path(settings.__file__).parent
+
+
+def _codes() -> dict[str, str]:
+    """Every text in our code that looks like a code, and where it stands."""
+    found: dict[str, str] = {}
+    for path in _PACKAGE.rglob("*.py"):
+        if path.name == "texts.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and _CODE.fullmatch(node.value):
+                found[node.value] = f"{path.name}:{node.lineno}"
+    return {
+        code: place
+        for code, place in found.items()
+        if not _NO_CODES.match(code) and code not in settings.SETTINGS
+    }
+
+
+def test_every_code_is_worded() -> None:
+    missing = {code: place for code, place in _codes().items() if code not in SENTENCES}
+    assert not missing
+
+
+def test_every_wording_is_used() -> None:
+    assert set(SENTENCES) - set(_codes()) - {"bug"} == set(), "words that nobody says"
+
+
+def test_a_sentence_is_one_and_ends_like_one() -> None:
+    for code, text in SENTENCES.items():
+        assert text == text.strip(), code
+        assert text[-1] in ".:}", code
+        assert "\n" not in text, code
+
+
+def test_values_are_filled_in_and_missing_ones_do_not_break_the_message() -> None:
+    assert "dx, age" in sentence("mapping.column_unknown", {"column": "foo", "columns": ["dx", "age"]})
+    assert sentence("mapping.field_twice", {}).startswith("? is mapped twice")
+
+
+def test_a_value_that_is_a_code_is_worded() -> None:
+    assert "has no picture" in sentence("export.refused_rows", {"count": 2, "reason": "row.text_only"})
+
+
+def test_braces_in_values_are_left_alone() -> None:
+    assert "{path}" in sentence("project.exists", {"path": "{path}"})
