@@ -67,7 +67,13 @@ def create_project(folder: Path) -> None:
             (folder / name).mkdir()
     except OSError as error:
         raise from_os_error(error, folder) from error
-    create_database(folder)
+    try:
+        create_database(folder)
+    except UserError:
+        # A project that is half made would stand in the way of the next attempt.
+        for path in folder.iterdir():
+            path.rmdir() if path.is_dir() else path.unlink()
+        raise
 
 
 def _identity() -> dict[str, str]:
@@ -93,8 +99,6 @@ def _take_lock(path: Path) -> tuple[IO[str] | None, dict[str, str] | None]:
             lock.truncate(0)
             lock.write(json.dumps(_identity()))
             lock.flush()
-            _lock_file(lock, shared=True)
-            return lock, None
         if _lock_file(lock, shared=True):
             lock.seek(0)
             holder: dict[str, str] = {}

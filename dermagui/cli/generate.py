@@ -25,6 +25,7 @@ from dermagui.records import MetadataMode, PixelRecipe
 if TYPE_CHECKING:
     from dermagui.generation.cost import Estimate
     from dermagui.generation.plan import Plan
+    from dermagui.generation.terms import Terms
     from dermagui.storage.database import Store
 
 PREVIEWS = 5
@@ -75,12 +76,19 @@ def declare(commands: Commands) -> None:
 def run(arguments: Arguments) -> int:
     """Previews, or estimates, asks and runs the job."""
     from dermagui.generation.preview import write_previews
-    from dermagui.generation.run import bank_and_left, check_may_send, estimate_of, price_of
+    from dermagui.generation.run import (
+        bank_and_left,
+        check_may_send,
+        estimate_of,
+        price_of,
+        settle_ended,
+    )
     from dermagui.project import Project
 
     plan = plan_from(arguments)
     key = _key(plan) if not arguments.preview else None
     with Project(arguments.project) as project:
+        settle_ended(project.store)
         if arguments.accept_terms:
             _accept(project.store, arguments.accept_terms)
         _, left = bank_and_left(project.store, plan)
@@ -157,6 +165,7 @@ def _accept(store: Store, name: str) -> None:
 
     found = terms()
     if people.acceptance(store, TERMS_NAME, found.sha256) is None:
+        _say_terms(found)
         people.accept_terms(store, people.person(store, name), TERMS_NAME, found.terms_date, found.sha256)
 
 
@@ -169,6 +178,10 @@ def _show_terms(store: Store) -> None:
     if accepted:
         say(f"Terms of {found.terms_date}, accepted by {accepted['name']} on {accepted['at'][:10]}.")
         return
+    _say_terms(found)
+
+
+def _say_terms(found: Terms) -> None:
     say(f"The terms of {found.service}, of {found.terms_date}, in our words ({found.link}):")
     for point in found.points:
         say(f"  - {point.text}")

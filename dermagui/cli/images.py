@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from dermagui.cli.console import Arguments, Commands, json_argument, print_json, project_argument
 from dermagui.texts import sentence
 
@@ -27,13 +29,19 @@ def run(arguments: Arguments) -> int:
             for file in files:
                 file["metadata"] = said.get(file["image"], {})
                 if file["error"]:
-                    file["reason"] = sentence(file["error"]["code"], file["error"]["values"])
+                    file["code"] = file["error"]["code"]
+                    file["error"] = _worded(file)
             print_json({"images": files})
             return 0
     for file in files:
         size = f"{file['width']}x{file['height']}" if file["width"] else "-"
         pages = f" {file['frames']} pages" if file["frames"] > 1 else ""
         personal = f" personal data: {len(file['personal'])}" if file["personal"] else ""
-        reason = f" {sentence(file['error']['code'], file['error']['values'])}" if file["error"] else ""
+        reason = f" {_worded(file)}" if file["error"] else ""
         print(f"{file['id']:>6} {file['state']:<10} {size:<11} {file['path']!r}{pages}{personal}{reason}")
     return 0
+
+
+def _worded(file: dict[str, Any]) -> str:
+    error = file["error"]
+    return sentence(error["code"], {"path": file["path"], **error["values"]})

@@ -24,7 +24,7 @@ FUNCTIONS = {
 }
 """Kind → the module whose ``run`` does it."""
 
-_EXIT_CODES = {"done": 0, "failed": 3, "stopped": 4, "waiting": 4}
+_EXIT_CODES = {"done": 0, "failed": 3, "stopped": 4, "waiting": 4, "died": 4}
 
 Handlers = Mapping[str, Callable[[dict[str, Any]], None]]
 

@@ -29,9 +29,12 @@ def declare(commands: Commands) -> None:
 
 def run(arguments: Arguments) -> int:
     """Tells the status."""
+    from dermagui.generation.run import settle_ended
     from dermagui.project import Project
 
     with Project(arguments.project) as project:
+        if not project.store.read_only:
+            settle_ended(project.store)
         found = status(project.store)
         found["held_by"] = project.held_by
     if arguments.json:

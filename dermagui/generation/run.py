@@ -19,9 +19,9 @@ from dermagui.generation.plan import Plan, Planned, bank_of, plan_from_json, pla
 from dermagui.generation.sending import Budget, Item, Sending, keep_reserve
 from dermagui.generation.terms import Terms, load_terms
 from dermagui.jobs.report import Report
-from dermagui.jobs.work import Parameters
-from dermagui.records import Bank, Changes, Price, RequestState
-from dermagui.storage import banks, people, requests, runs
+from dermagui.jobs.work import Parameters, bury_dead
+from dermagui.records import Bank, Changes, JobState, Price, RequestState
+from dermagui.storage import banks, jobs, people, requests, runs
 from dermagui.storage.database import Store
 from dermagui.storage.requests import History
 
@@ -107,6 +107,13 @@ def _figures(sending: Sending, left: int) -> dict[str, object]:
         "counts": dict(sending.counts),
         "spent_micro_usd": sending.spent_micro_usd,
     }
+
+
+def settle_ended(store: Store) -> None:
+    """Where no process generates any more, what it left as ``sending`` becomes ``unknown``."""
+    bury_dead(store)
+    if not any(job["kind"] == "generate" for job in jobs.list_jobs(store, state=JobState.RUNNING)):
+        requests.mark_unknown(store)
 
 
 def what_is_left(plan: Plan, planned: Iterable[Planned], histories: Mapping[str, History]) -> Iterator[Item]:

@@ -180,7 +180,12 @@ class Sending:
             batch.append((item, pixels, attempt))
         if not batch:
             return
-        requests.begin_attempts(self._store, [attempt for _, _, attempt in batch])
+        try:
+            requests.begin_attempts(self._store, [attempt for _, _, attempt in batch])
+        except UserError as error:  # the disk is full: what is not written is not sent
+            self._budget.reserved -= sum(attempt.reserved_micro_usd for _, _, attempt in batch)
+            self._end(error)
+            return
         for item, pixels, attempt in batch:
             task = asyncio.create_task(gemini.generate(self._call(item.planned, pixels)))
             self._flights[task] = _Flight(item, attempt.uid, attempt.reserved_micro_usd)
@@ -263,7 +268,10 @@ class Sending:
                 answered.append(flight.uid)
             self._act(flight.item, outcome)
         if answered:
-            self._use_answers(answered)
+            try:
+                self._use_answers(answered)
+            except UserError as error:  # the answers are saved, and the next run uses them
+                self._end(error)
 
     def _save(self, settlements: list[Settlement]) -> None:
         try:

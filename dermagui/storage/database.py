@@ -7,6 +7,7 @@ Several processes of one computer share it: WAL, ten seconds of patience, every 
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -32,8 +33,8 @@ class Store:
     def __init__(self, folder: Path, *, read_only: bool = False) -> None:
         """Opens the database of ``folder``, which must exist; brings it up to date unless read-only.
 
-        Raises ``UserError``: ``project.not_found``, ``project.newer``, ``project.full_disk``,
-        ``project.not_writable``; ``DataError``: ``project.damaged``.
+        Raises ``UserError``: ``project.not_found``, ``project.newer``, ``project.older`` (read-only),
+        ``project.full_disk``, ``project.not_writable``; ``DataError``: ``project.damaged``.
         """
         self.folder = folder
         self.read_only = read_only
@@ -43,19 +44,25 @@ class Store:
             raise UserError("project.not_found", path=paths.display_path(folder))
         with told_apart(folder):
             self.db = Database(_connect(path, read_only, self.on_network))
-            self._bring_up_to_date(path)
+            try:
+                self._bring_up_to_date(path)
+            except BaseException:
+                self.close()
+                raise
 
     def _bring_up_to_date(self, path: Path) -> None:
         known = {step.name for step in migrations._migrations}
         applied = {step.name for step in migrations.applied(self.db)}
         if applied - known:
-            self.close()
             raise UserError("project.newer", path=paths.display_path(path))
-        if known <= applied or self.read_only:
+        if known <= applied:
             return
+        if self.read_only:
+            raise UserError("project.older", path=paths.display_path(path))
         if applied:
             self._back_up(path)
-        migrations.apply(self.db)
+        with self.writing():  # all steps or none, and two processes that open at once do not both do them
+            migrations.apply(self.db)
 
     def _back_up(self, path: Path) -> None:
         folder = path.parent / "backups"
@@ -112,10 +119,11 @@ class Store:
 
     def rows(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Iterator[Row]:
         """The rows of a query as dictionaries, read as they are asked for."""
-        cursor = self.conn.execute(query, parameters)
-        names = [column[0] for column in cursor.description]
-        for row in cursor:
-            yield dict(zip(names, row, strict=True))
+        with told_apart(self.folder):
+            cursor = self.conn.execute(query, parameters)
+            names = [column[0] for column in cursor.description]
+            for row in cursor:
+                yield dict(zip(names, row, strict=True))
 
     def row(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Row | None:
         """The first row of a query, or None."""
@@ -123,12 +131,14 @@ class Store:
 
     def value(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Any:
         """The first value of the first row of a query, or None."""
-        row = self.conn.execute(query, parameters).fetchone()
+        with told_apart(self.folder):
+            row = self.conn.execute(query, parameters).fetchone()
         return None if row is None else row[0]
 
     def counts(self, query: str, parameters: Sequence[Any] = ()) -> dict[str, int]:
         """A query of two columns, a name and a number, as a dictionary."""
-        return dict(self.conn.execute(query, parameters).fetchall())
+        with told_apart(self.folder):
+            return dict(self.conn.execute(query, parameters).fetchall())
 
     def fact(self, key: str) -> str:
         """A fact of the project itself, such as its ``uid`` or its ``secret`` for pseudonyms."""
@@ -196,13 +206,23 @@ def _told_apart(error: sqlite3.Error, folder: Path) -> Exception:
 
 def _connect(path: Path, read_only: bool, on_network: bool) -> sqlite3.Connection:
     mode = "ro" if read_only else "rwc"
+    if read_only and not on_network and not os.access(path.parent, os.W_OK) and not _has_log(path):
+        mode += "&immutable=1"  # WAL wants to write even to read, but where there is no log nobody writes
     connection = sqlite3.connect(
         f"{path.resolve().as_uri()}?mode={mode}", uri=True, timeout=10, isolation_level=None
     )
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA secure_delete = ON")
-    if not read_only:
-        # WAL needs shared memory, which no network file system gives to two computers.
-        connection.execute(f"PRAGMA journal_mode = {'DELETE' if on_network else 'WAL'}")
-        connection.execute("PRAGMA synchronous = NORMAL")
+    try:
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA secure_delete = ON")
+        if not read_only:
+            # WAL needs shared memory, which no network file system gives to two computers.
+            connection.execute(f"PRAGMA journal_mode = {'DELETE' if on_network else 'WAL'}")
+            connection.execute("PRAGMA synchronous = NORMAL")
+    except BaseException:
+        connection.close()
+        raise
     return connection
+
+
+def _has_log(path: Path) -> bool:
+    return path.with_name(f"{path.name}-wal").exists()
