@@ -58,10 +58,13 @@ def store_key(value: str) -> None:
     import keyring
     from keyring.errors import KeyringError
 
+    key = check_key(value)
     try:
-        keyring.set_password(_SERVICE, _ACCOUNT, check_key(value))
+        keyring.set_password(_SERVICE, _ACCOUNT, key)
     except KeyringError as error:
         raise UserError("key.no_keyring") from error
+    if _keyring_value() != key:  # a keyring that is switched off takes everything and keeps nothing
+        raise UserError("key.no_keyring")
 
 
 def remove_key() -> bool:

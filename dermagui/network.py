@@ -6,11 +6,13 @@ The ledger is a file of lines that only grows. Sendings of images are rows of th
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import ssl
 import urllib.request
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from contextvars import ContextVar
 from enum import StrEnum
 from ipaddress import ip_address
@@ -89,17 +91,20 @@ def write_ledger(purpose: Purpose, host: str, **values: object) -> None:
     line = json.dumps({"at": moment, "purpose": purpose, "host": host, **values}, ensure_ascii=False) + "\n"
     descriptor = os.open(ledger_file(), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        os.write(descriptor, line.encode("utf-8", "surrogateescape"))
+        data = line.encode("utf-8", "backslashreplace")
+        if os.write(descriptor, data) < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(ledger_file()))
     finally:
         os.close(descriptor)
 
 
 def read_ledger() -> Iterator[dict[str, Any]]:
-    """The lines of the ledger, oldest first."""
+    """The lines of the ledger, oldest first; one that a full disk cut off is left out, and was never sent."""
     try:
         with ledger_file().open(encoding="utf-8") as file:
             for line in file:
-                yield json.loads(line)
+                with suppress(ValueError):
+                    yield json.loads(line)
     except FileNotFoundError:
         return
 
@@ -126,7 +131,7 @@ def async_transport(purpose: Purpose, hosts: Iterable[str], connections: int) ->
             self.inner = httpx2.AsyncHTTPTransport(verify=_system_certificates(), limits=limits, proxy=proxy)
 
         async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-            host = request.url.host
+            host = host_of(str(request.url))
             check_allowed(host, allowed)
             size = int(request.headers.get("content-length", 0))
             if purpose is not Purpose.GENERATE:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -81,9 +82,17 @@ _NETWORK_FILE_SYSTEMS = {
     "smbfs",
     "afs",
     "9p",
-    "fuse.sshfs",
+    "beegfs",
     "ceph",
+    "davfs",
+    "fuse.davfs",
+    "fuse.glusterfs",
+    "fuse.gvfsd-fuse",
+    "fuse.rclone",
+    "fuse.sshfs",
     "glusterfs",
+    "gpfs",
+    "lustre",
 }
 
 
@@ -91,7 +100,7 @@ def _file_system(folder: Path, mounts: list[str]) -> str:
     best, kind = "", ""
     for line in mounts:
         _, point, file_system, *_ = line.split(" ")
-        point = point.encode().decode("unicode_escape")
+        point = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), point)
         if len(point) >= len(best) and (folder == Path(point) or Path(point) in folder.parents):
             best, kind = point, file_system
     return kind

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import platform
 import sys
 import time
@@ -96,9 +97,7 @@ def _take_lock(path: Path) -> tuple[IO[str] | None, dict[str, str] | None]:
         return None, None
     for _ in range(40):
         if _lock_file(lock, shared=False):
-            lock.truncate(0)
-            lock.write(json.dumps(_identity()))
-            lock.flush()
+            _sign(lock)
         if _lock_file(lock, shared=True):
             lock.seek(0)
             holder: dict[str, str] = {}
@@ -111,6 +110,15 @@ def _take_lock(path: Path) -> tuple[IO[str] | None, dict[str, str] | None]:
         time.sleep(0.05)
     lock.close()
     raise UserError("project.busy", path=paths.display_path(path.parent))
+
+
+def _sign(lock: IO[str]) -> None:
+    try:
+        lock.truncate(0)
+        os.write(lock.fileno(), json.dumps(_identity()).encode())
+    except OSError as error:
+        lock.close()
+        raise from_os_error(error, lock.name) from error
 
 
 def _lock_file(file: IO[str], *, shared: bool) -> bool:

@@ -29,6 +29,7 @@ class Setting:
     def parse(self, text: str) -> Value:
         """The value that a text stands for. Raises ``UserError`` ``settings.bad_value``."""
         try:
+            text.encode()  # bytes of the command line that are no UTF-8 could not be kept
             return self.check(_PARSERS[type(self.default)](text))
         except (ValueError, KeyError) as error:
             raise self._bad(text) from error
@@ -38,6 +39,8 @@ class Setting:
         if isinstance(self.default, float) and type(value) is int:
             value = float(value)
         if type(value) is not type(self.default) or (self.choices and value not in self.choices):
+            raise self._bad(value)
+        if type(value) is int and value < 1:  # every number here counts something
             raise self._bad(value)
         assert isinstance(value, (str, int, float, bool))
         return value
@@ -104,7 +107,7 @@ def settings_file() -> Path:
 
 
 def set_value(key: str, text: str) -> Value:
-    """Sets a value from its text and keeps it.
+    """Sets a value from its text and keeps it; what the file holds of no known setting is dropped.
 
     Raises ``UserError``: ``settings.unknown``, ``settings.bad_value``, ``settings.locked``.
     """
@@ -114,9 +117,7 @@ def set_value(key: str, text: str) -> Value:
         raise UserError("settings.locked", key=key, path=str(paths.policy_file()))
     value = SETTINGS[key].parse(text)
     values = {**_read(settings_file()), key: value}
-    _write(
-        settings_file(), {k: v for k, v in values.items() if k not in SETTINGS or v != SETTINGS[k].default}
-    )
+    _write(settings_file(), {k: v for k, v in values.items() if k in SETTINGS and v != SETTINGS[k].default})
     return value
 
 
@@ -139,7 +140,9 @@ def _write(path: Path, values: dict[str, object]) -> None:
     tables: dict[str, list[str]] = {}
     for key, value in sorted(values.items()):
         table, _, name = key.partition(".")
-        tables.setdefault(table, []).append(f"{name} = {json.dumps(value, ensure_ascii=False)}")
+        # JSON's texts are TOML's, but for the one sign that JSON does not mind.
+        text = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+        tables.setdefault(table, []).append(f"{name} = {text}")
     text = "\n".join(f"[{table}]\n" + "\n".join(lines) + "\n" for table, lines in tables.items())
     beside = path.with_suffix(".new")
     beside.write_text(text, encoding="utf-8")

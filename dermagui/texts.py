@@ -28,6 +28,7 @@ SENTENCES: dict[str, str] = {
     "settings.bad_value": "{value} will not do for {key}; it wants {wanted}.",
     "settings.locked": "{key} is fixed by this machine's policy in {path}; ask whoever runs the machine.",
     "settings.unreadable": "The settings in {path} cannot be read ({detail}); mend or delete the file.",
+    "project.on_network": "This project lies on a network drive: it is slower there, and only one computer at a time can write to it.",
     # jobs
     "job.already_running": "A job of this kind ({kind}) is running in this project; wait for it, or stop it first.",
     "job.stopped": "Stopped; what was done is saved, run it again to go on.",
@@ -122,6 +123,7 @@ SENTENCES: dict[str, str] = {
     "service.overloaded": "The service is overloaded; the request is sent again later.",
     "service.failed": "The service failed ({http_status}); the request is sent again later.",
     "model.gone": "The service has no model {model} for this key; `dermagui key test` lists its models.",
+    "model.differs": "Another model answered than the one asked: {answered} for {asked}; its answers carry a flag.",
     "model.not_listed": "The service does not list {model} for this key; it lists {known}.",
     "gemini.no_model_list": "The service did not tell its models ({detail}).",
     "quota.minute": "The service wants a pause; the request is sent again later.",

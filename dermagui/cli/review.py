@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dermagui.cli.console import Arguments, Commands, json_argument, print_json, project_argument, say
 from dermagui.errors import UserError
-from dermagui.records import Pair, PairState, RejectReason, VerdictKind, VerdictMethod
+from dermagui.records import Pair, PairState, RejectReason, Turn, VerdictKind, VerdictMethod
 
 if TYPE_CHECKING:
     from dermagui.storage.database import Store
@@ -62,7 +62,7 @@ def run(arguments: Arguments) -> int:
 
 def _decide(store: Store, arguments: Arguments) -> int:
     from dermagui.review.rubric import check_rubric
-    from dermagui.review.verdicts import decide, edited, unflagged_pending
+    from dermagui.review.verdicts import decide, unflagged_pending
     from dermagui.storage.people import person
 
     chosen = [_find(store, text) for text in arguments.pairs]
@@ -72,9 +72,7 @@ def _decide(store: Store, arguments: Arguments) -> int:
     kind = VerdictKind(arguments.action)
     if kind is VerdictKind.EDIT and len(chosen) != 1:
         raise UserError("verdict.edits_one")
-    turns = edited(chosen[0], arguments.question, arguments.answer) if kind is VerdictKind.EDIT else ()
-    if kind is VerdictKind.EDIT and turns == chosen[0].turns:
-        raise UserError("verdict.needs_turns")
+    turns = _edited(store, chosen[0], arguments) if kind is VerdictKind.EDIT else ()
     done = decide(
         store,
         person(store, arguments.person),
@@ -87,6 +85,18 @@ def _decide(store: Store, arguments: Arguments) -> int:
         rubric=check_rubric(arguments.rubric),
     )
     return _told(arguments, {"verdicts": done}, f"Recorded {len(done):,} verdicts: {kind}.")
+
+
+def _edited(store: Store, pair: Pair, arguments: Arguments) -> tuple[Turn, ...]:
+    """The turns that hold now, in other words: an edit of the answer keeps what an earlier one asked."""
+    from dermagui.review.verdicts import edited
+    from dermagui.storage.pairs import edited_turns
+
+    before = edited_turns(store, pair.uid) or pair.turns
+    turns = edited(before, arguments.question, arguments.answer)
+    if turns == before:
+        raise UserError("verdict.needs_turns")
+    return turns
 
 
 def _turn_back(store: Store, arguments: Arguments) -> int:

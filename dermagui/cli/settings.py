@@ -29,6 +29,7 @@ def run(arguments: Arguments) -> int:
     if arguments.json:
         print_json({"settings": shown, "locked": sorted(locked)})
         return 0
+    say(f"Kept in {settings.settings_file()}; your own prices go into prices.json beside it.")
     for key, value in shown.items():
         print(f"{key} = {value}" + (" (fixed by this machine's policy)" if key in locked else ""))
     return 0

@@ -14,6 +14,7 @@ from dermagui.cli.console import (
     say,
     usd,
 )
+from dermagui.texts import sentence
 
 if TYPE_CHECKING:
     from dermagui.storage.database import Store
@@ -37,6 +38,7 @@ def run(arguments: Arguments) -> int:
             settle_ended(project.store)
         found = status(project.store)
         found["held_by"] = project.held_by
+        found["on_network"] = project.store.on_network
     if arguments.json:
         print_json(found)
         return 0
@@ -47,6 +49,8 @@ def run(arguments: Arguments) -> int:
     say(f"Money: spent {money['spent']}, reserved {money['reserved']}, at risk {money['at_risk']}.")
     for job in found["jobs"][:5]:
         say(f"Job: {job['kind']} {job['state']}, started {job['started_at']}.")
+    if found["on_network"]:
+        say(sentence("project.on_network", {}))
     if found["held_by"]:
         say(f"Read-only: {found['held_by'].get('computer')} has this project open.")
     return 0

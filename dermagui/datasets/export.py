@@ -10,10 +10,8 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +33,7 @@ from dermagui.datasets.splits import Assignment, assign_splits, parse_ratios
 from dermagui.errors import DataError, UserError, from_os_error
 from dermagui.jobs.report import Report
 from dermagui.jobs.work import Parameters
+from dermagui.jobs.workers import worker_pool
 from dermagui.library.pixels import cached_pixels
 from dermagui.paths import display_path
 from dermagui.records import (
@@ -308,7 +307,7 @@ def _write_images(
     redactions = {image: images.redactions_of(export.store, image) for image in names.values()}
     jobs = [(path, sha256, picture, redactions[image]) for path, sha256, picture, image in work]
     files = []
-    with ProcessPoolExecutor(min(os.cpu_count() or 1, max(1, len(jobs))), get_context("spawn")) as pool:
+    with worker_pool(min(os.cpu_count() or 1, max(1, len(jobs)))) as pool:
         for done, path in enumerate(pool.map(partial(write_image, cache, recipe), jobs, chunksize=4), 1):
             report.progress(Progress(done, len(jobs), "pictures"))
             if report.stop_asked():

@@ -80,7 +80,7 @@ class Script:
     """One image in so many, all requests about it."""
     refuse_every: int = 0
     models: tuple[str, ...] = ("practice", "gemini-3.5-flash-lite", "gemini-3.8-flash")
-    other_model: str = "practice-model-of-another-day"
+    other_model: str = "practice-of-another-day"
 
     def to_json(self) -> str:
         """Write the script as the file that ``python -m dermagui.demo.server --script`` reads."""

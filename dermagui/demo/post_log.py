@@ -32,6 +32,11 @@ class Post:
     slip: str = ""
     status: int = 0
     """Of the HTTP answer that was worked out; 0 where none was."""
+    response_id: str = ""
+    """Of the answer, as its receiver is told it too."""
+    prompt_tokens: int = 0
+    answer_tokens: int = 0
+    """What the answer charges."""
     complete: bool = False
     """The whole response was handed to the operating system while the client was still there."""
     finished: bool = False

@@ -21,8 +21,6 @@ DARK_CORNER = 40
 """Luminance below which what touches a corner is the frame of an instrument and not skin."""
 BRIGHTER = 25
 """Levels above the skin from which a thing is taken for a ruler or a reflection, not for a spot."""
-RIM_OF_DISC = 1.27
-"""Rim pixels of a digital disc for one pixel of its circumference."""
 LEAST_CONTRAST = 14.0
 LEAST_COLOUR_SHARE = 0.07
 
@@ -46,8 +44,6 @@ class Reading:
     centre: tuple[float, float]
     asymmetry: float
     """The part of the spot that misses itself when it is folded along its own two axes."""
-    ruggedness: float
-    """Length of the border against that of a disc with the same area: 1 is smooth."""
     sharpness: float
     """Step of colour at the border against the contrast of the whole spot: near 1 is sharp."""
     colours: tuple[str, ...]
@@ -66,15 +62,13 @@ def read_picture(encoded: bytes) -> Reading:
     contrast = _contrast(rgb, skin)
     spot = _find_spot(contrast, skin) if contrast.max() > LEAST_CONTRAST else np.zeros_like(skin)
     if not spot.any() or contrast[spot].mean() < LEAST_CONTRAST:
-        return Reading(0.0, (0.5, 0.5), 0.0, 1.0, 0.0, ())
+        return Reading(0.0, (0.5, 0.5), 0.0, 0.0, ())
     rows, columns = np.nonzero(spot)
-    rim = spot & ~_filter(spot, ImageFilter.MinFilter(3))
     return Reading(
         share=float(spot.mean()),
         centre=(float(columns.mean() + 0.5) / spot.shape[1], float(rows.mean() + 0.5) / spot.shape[0]),
         asymmetry=_asymmetry(spot),
-        ruggedness=float(rim.sum() / np.sqrt(4 * np.pi * spot.sum()) / RIM_OF_DISC),
-        sharpness=_sharpness(contrast, spot, rim),
+        sharpness=_sharpness(contrast, spot),
         colours=_colours(rgb[spot]),
     )
 
@@ -140,8 +134,9 @@ def _asymmetry(spot: Mask) -> float:
     return float(np.mean(misses))
 
 
-def _sharpness(contrast: Plane, spot: Mask, rim: Mask) -> float:
+def _sharpness(contrast: Plane, spot: Mask) -> float:
     """Compare the step of contrast across the rim with the contrast of the spot as a whole."""
+    rim = spot & ~_filter(spot, ImageFilter.MinFilter(3))
     picture = _picture(contrast)
     high = np.asarray(picture.filter(ImageFilter.MaxFilter(3)), np.float32)
     low = np.asarray(picture.filter(ImageFilter.MinFilter(3)), np.float32)

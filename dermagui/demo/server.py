@@ -10,7 +10,8 @@ or in a process of its own, which prints its port as one JSON line::
     python -m dermagui.demo.server --port 0 --script FILE --log FILE --until-stdin-ends
 
 What it saw stays in memory (``server.log``) and in the log file (``read_log``), so that a client that was
-killed can be audited afterwards. Nothing but loopback is listened to.
+killed can be audited afterwards. A POST is settled a moment after its answer has left: count when
+``log.in_flight`` is 0 or the server has ended. Nothing but loopback is listened to.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
@@ -138,9 +138,7 @@ class RehearsalServer:
             raise failures[0]
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.stop()
         if self._thread:
             self._thread.join()
@@ -278,7 +276,11 @@ class RehearsalServer:
         post.slip = slip or ""
         text = write_answer(asked, readings, slip)
         model = self.script.other_model if fault is Fault.OTHER_MODEL else post.model
-        return 200, generate_reply(asked, text, model, uuid.uuid4().hex, fault)
+        post.response_id = uuid.uuid4().hex
+        reply = generate_reply(asked, text, model, post.response_id, fault)
+        post.prompt_tokens = reply["usageMetadata"]["promptTokenCount"]
+        post.answer_tokens = reply["usageMetadata"]["candidatesTokenCount"]
+        return 200, reply
 
     def _read(self, sha256: str, encoded: bytes) -> Reading:
         """Measure a picture, once for all requests about it."""

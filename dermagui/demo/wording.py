@@ -40,8 +40,8 @@ _TOPICS = {
     r"|plausible explanations|malignant, and|narrow the list|first thought|possible causes|pathologist find"
     r"|candidate|rare disease|look-alikes|could they be|experts disagree|rule out",
     "diagnosis": r"diagnos|which condition|the condition|what is this|most likely|impression line"
-    r"|name the disease|benign or malignant|harmless or worrying|kind of lesion|classify|medically|which entity"
-    r"|put a name|name of this|what label",
+    r"|name the disease|benign or malignant|harmless or worrying|kind of lesion|classify|medically"
+    r"|which entity|put a name|name of this|what label",
     "steps": r"next step|examinations|further imaging|biops|urgent|history would|work-?up|refer\b|recommend"
     r"|ought to prompt|documented|manag|tests|follow-?up|better picture|should happen|deserve an inspection"
     r"|single step|call for action|advice on|multidisciplinary",

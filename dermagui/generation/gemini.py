@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
-from dermagui.errors import ServiceError
+from dermagui.errors import DermaError, ServiceError
 from dermagui.network import Purpose, async_transport, host_of, sent_bytes
 
 _SERVER_GIVES_UP_EARLIER_SECONDS = 10
@@ -94,7 +94,8 @@ class Gemini:
                     )
                 },
                 retry_options=types.HttpRetryOptions(attempts=1),
-                async_client_args={"transport": transport},
+                # Followed, a redirect would be a second sending, and to whom nobody agreed on.
+                async_client_args={"transport": transport, "follow_redirects": False},
             )
             return genai.Client(api_key=self._service.key, vertexai=False, http_options=options).aio
 
@@ -108,7 +109,7 @@ class Gemini:
         client = self._connect(Purpose.LIST_MODELS)
         try:
             found = [model async for model in await client.models.list(config={"page_size": 1000})]
-        except (errors.APIError, OSError, ValueError, _transport_error()) as error:
+        except (errors.APIError, OSError, ValueError, _request_error()) as error:
             raise ServiceError("gemini.no_model_list", detail=type(error).__name__) from error
         finally:
             await client.aclose()
@@ -122,20 +123,21 @@ class Gemini:
         """Sends one request and tells what came back. Raises only what the door raises."""
         from google.genai import errors
 
+        contents, config = _contents(call), _config(call, self._service.service_tier)
         sizes: list[int] = []
         token = sent_bytes.set(sizes)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # an enumeration that the SDK does not know yet is data to us
                 response = await self._client.models.generate_content(
-                    model=call.model,
-                    contents=_contents(call),
-                    config=_config(call, self._service.service_tier),
+                    model=call.model, contents=contents, config=config
                 )
             return Reply(body=response.sdk_http_response.body or "", sent_bytes=sum(sizes))
         except errors.APIError as error:
             return _refusal(error, sum(sizes))
-        except _transport_error() as error:
+        except DermaError:
+            raise
+        except Exception as error:  # whatever the SDK makes of an odd answer: it may have been paid
             return Reply(
                 http_status=0, transport=_transport_kind(error), message=str(error), sent_bytes=sum(sizes)
             )
@@ -205,10 +207,10 @@ def _refusal(error: Any, size: int) -> Reply:
     )
 
 
-def _transport_error() -> type[Exception]:
+def _request_error() -> type[Exception]:
     import httpx2
 
-    return httpx2.TransportError
+    return httpx2.RequestError
 
 
 def _transport_kind(error: Exception) -> str:

@@ -223,6 +223,8 @@ _STOPS = MappingProxyType(
         403: "key.not_allowed",
         404: "model.gone",
         407: "network.proxy_asks",
+        # Where somebody has to log in first, the network answers in the service's place.
+        **dict.fromkeys((301, 302, 303, 307, 308, 511), "answer.no_json_body"),
     }
 )
 _RETRIED = frozenset({408, 409, 425, 499, 500, 502, 503, 504})
@@ -234,7 +236,7 @@ def _judge(response: Mapping[str, Any], shape: AnswerShape) -> Outcome:
     if block and not candidates:
         return _blocked(block)
     if not candidates:
-        return _invalid("answer.none", Action.RETRY_SOON)
+        return _invalid("answer.none")
     candidate = _dict(candidates[0])
     finish = _word(candidate.get("finishReason"))
     if finish in _BLOCKED:
@@ -242,17 +244,20 @@ def _judge(response: Mapping[str, Any], shape: AnswerShape) -> Outcome:
     if finish in _CUT_SHORT:
         code = "answer.truncated"
         return Outcome(RequestState.TRUNCATED, code, Action.RETRY_LARGER, True, {"reason": finish})
-    if finish != "STOP":
-        action = Action.RETRY_SOON if finish in _WORTH_ANOTHER else Action.GIVE_UP
-        return _invalid("answer.not_finished", action, reason=finish)
+    if finish in _WORTH_ANOTHER:
+        return _invalid("answer.not_finished", reason=finish)
+    if finish != "STOP":  # a word that is newer than this program; it would only be said, and paid, again
+        return Outcome(
+            RequestState.PERMANENT, "answer.not_finished", Action.GIVE_UP, True, {"reason": finish}
+        )
     parts = [_dict(part) for part in _list(_dict(candidate.get("content")).get("parts"))]
     text = "".join(_word(part.get("text")) for part in parts if not part.get("thought"))
     if not text.strip():
-        return _invalid("answer.empty", Action.RETRY_SOON)
+        return _invalid("answer.empty")
     try:
         texts = parse_answer(text, shape)
     except DataError as error:
-        return _invalid(error.code, Action.RETRY_SOON, **error.values)
+        return _invalid(error.code, **error.values)
     return Outcome(RequestState.ANSWERED, "answer.ok", Action.USE, True, texts=texts)
 
 
@@ -260,8 +265,8 @@ def _blocked(reason: str) -> Outcome:
     return Outcome(RequestState.BLOCKED, "answer.blocked", Action.GIVE_UP, True, {"reason": reason})
 
 
-def _invalid(code: str, action: Action, **values: object) -> Outcome:
-    return Outcome(RequestState.INVALID, code, action, True, values)
+def _invalid(code: str, **values: object) -> Outcome:
+    return Outcome(RequestState.INVALID, code, Action.RETRY_SOON, True, values)
 
 
 def _quota_outcome(rows: list[dict[str, Any]], values: dict[str, object], now: datetime) -> Outcome:
@@ -367,7 +372,7 @@ NOTHING_PAID_CODES = frozenset({*_STOPS.values(), "key.invalid", "service.not_av
 """Refusals that a person mends (another key, credit, a model): a later run may send the request again."""
 
 
-def may_be_sent(state: RequestState, code: str, attempts: int) -> bool:
+def may_be_sent(state: RequestState, code: str, attempts_in_state: int) -> bool:
     """Whether a later run may send a request again by itself, given how its newest attempt ended.
 
     Never what may have been paid: an answer, a block, an unknown end; and a bad answer only so often.
@@ -376,4 +381,4 @@ def may_be_sent(state: RequestState, code: str, attempts: int) -> bool:
         return True
     if state is RequestState.PERMANENT:
         return code in NOTHING_PAID_CODES
-    return state is RequestState.INVALID and attempts < MAX_ATTEMPTS[RequestState.INVALID]
+    return state is RequestState.INVALID and attempts_in_state < MAX_ATTEMPTS[RequestState.INVALID]

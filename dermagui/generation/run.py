@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -119,14 +120,16 @@ def settle_ended(store: Store) -> None:
 def what_is_left(plan: Plan, planned: Iterable[Planned], histories: Mapping[str, History]) -> Iterator[Item]:
     """The requests of a plan that still have to be sent, given what has become of them so far."""
     for request in planned:
-        history = histories.get(request.fingerprint)
+        history, ended = histories.get(request.fingerprint), Counter[RequestState]()
         if history is not None and history.state is RequestState.TRUNCATED:
-            request = with_more_tokens(plan, request)
+            request, ended = with_more_tokens(plan, request), Counter({RequestState.TRUNCATED: 1})
             history = histories.get(request.fingerprint)
         if history is None:
-            yield Item(request)
-        elif history.resend or may_be_sent(history.state, history.code, history.attempts):
-            yield Item(request, attempts=history.attempts)
+            yield Item(request, ended=ended)
+        elif history.resend or may_be_sent(history.state, history.code, history.in_state):
+            if history.state is RequestState.INVALID:
+                ended[history.state] = history.in_state
+            yield Item(request, history.attempts, ended)
 
 
 def check_may_send(store: Store, plan: Plan, key: str | None, free_tier_yes: bool) -> str:

@@ -17,7 +17,6 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
-from multiprocessing import get_context
 from pathlib import Path
 
 from dermagui.errors import DataError, DermaError, Stopped, UserError, from_os_error
@@ -36,6 +35,7 @@ from dermagui.generation.outcomes import (
 from dermagui.generation.pace import Pace
 from dermagui.generation.plan import Plan, Planned, with_more_tokens
 from dermagui.jobs.report import Report
+from dermagui.jobs.workers import worker_pool
 from dermagui.library.pixels import cached_pixels
 from dermagui.records import Picture, PixelRecipe, Pixels, Price, Progress, Region, RequestState
 from dermagui.storage import images, requests
@@ -105,6 +105,7 @@ class Sending:
         self._flights: dict[asyncio.Task[Reply], _Flight] = {}
         self._ending: DermaError | None = None
         self._next_heartbeat = 0.0
+        self._other_models: set[str] = set()
 
     async def work(self, left: Iterable[Item], gemini: Gemini) -> None:
         """Sends everything, or as much as stop, budget, quota and service allow.
@@ -114,7 +115,7 @@ class Sending:
         """
         self._left.extend(left)
         self._total = len(self._left)
-        with ProcessPoolExecutor(min(os.cpu_count() or 1, 8), mp_context=get_context("spawn")) as pool:
+        with worker_pool(min(os.cpu_count() or 1, 8)) as pool:
             try:
                 while self._has_work():
                     self._prepare_ahead(pool)
@@ -318,6 +319,9 @@ class Sending:
         item.attempts += 1
         item.ended[outcome.state] += 1
         action = next_action(outcome, item.ended[outcome.state])
+        if outcome.flags and outcome.model_version not in self._other_models:
+            self._other_models.add(outcome.model_version)
+            self._report.warn("model.differs", asked=self._plan.model, answered=outcome.model_version)
         if outcome.values.get("free_tier") and self._plan.key_tier != "free" and not self._plan.simulated:
             self._end(UserError("key.is_free_tier"))
         if action is Action.USE:

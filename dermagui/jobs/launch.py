@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -61,12 +62,15 @@ def stop_job(project: Path, row: Row, *, grace_seconds: float = 15) -> None:
     if not is_alive(row["pid"], row["process_started"]):
         return
     (job_folder(project, row["id"]) / STOP_NAME).touch()
-    process = psutil.Process(row["pid"])
-    family = [process, *process.children(recursive=True)]
-    _, alive = psutil.wait_procs([process], timeout=grace_seconds)
-    if alive:
+    if row["pid"] == os.getpid():
+        return  # its own process has not taken it over yet, and finds the file when it does
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(row["pid"])
+        if process not in psutil.wait_procs([process], timeout=grace_seconds)[1]:
+            return
+        family = [process, *process.children(recursive=True)]
         for member in family:
-            if member.is_running():
+            with suppress(psutil.NoSuchProcess):
                 member.kill()
         psutil.wait_procs(family, timeout=5)
 

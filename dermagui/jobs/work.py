@@ -39,9 +39,8 @@ def claim(store: Store, kind: str, parameters: Parameters) -> str:
     bury_dead(store)
     job_id = new_uid()
     folder = job_folder(store.folder, job_id)
-    jobs.add_job(store, job_id, kind, parameters)
+    jobs.add_job(store, job_id, kind, parameters, *_this_process())
     try:
-        take_over(store, job_id)
         folder.mkdir(parents=True)
         description = {"id": job_id, "kind": kind, "parameters": parameters}
         (folder / "job.json").write_text(
@@ -55,8 +54,14 @@ def claim(store: Store, kind: str, parameters: Parameters) -> str:
 
 
 def take_over(store: Store, job_id: str) -> None:
-    """Says that this process does the job now."""
-    jobs.set_process(store, job_id, os.getpid(), psutil.Process().create_time())
+    """Says that this process does the job now. Raises ``UserError`` ``job.died`` where it is over already:
+    whoever started it had gone, and somebody took the job for dead.
+    """
+    jobs.set_process(store, job_id, *_this_process())
+
+
+def _this_process() -> tuple[int, float]:
+    return os.getpid(), psutil.Process().create_time()
 
 
 def do_job(
@@ -122,6 +127,7 @@ def is_alive(pid: int | None, process_started: float | None) -> bool:
 
 def bury_dead(store: Store) -> None:
     """Jobs that say running but whose process is gone become ``died``."""
-    for row in jobs.list_jobs(store, state=JobState.RUNNING):
-        if not is_alive(row["pid"], row["process_started"]):
-            jobs.finish_job(store, row["id"], JobState.DIED, error={"code": "job.died", "values": {}})
+    with store.writing():  # so that no process takes a job over between the look and the burial
+        for row in jobs.list_jobs(store, state=JobState.RUNNING):
+            if not is_alive(row["pid"], row["process_started"]):
+                jobs.finish_job(store, row["id"], JobState.DIED, error={"code": "job.died", "values": {}})

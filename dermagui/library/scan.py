@@ -9,16 +9,16 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
 
 from dermagui.errors import DataError, UserError, from_os_error
 from dermagui.jobs.report import Report
 from dermagui.jobs.work import Parameters
+from dermagui.jobs.workers import worker_pool
 from dermagui.library.facts import file_facts
 from dermagui.library.thumbnails import thumbnail_path, write_thumbnail
 from dermagui.library.walk import FoundFile, FoundKind, walk_folder
@@ -184,7 +184,7 @@ def _learn_until_crash(
     if workers == 0:
         return
     running: dict[Future[FileFacts | DataError], FoundFile] = {}
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with worker_pool(workers) as pool:
         try:
             while True:
                 for file in islice(files, workers * _AHEAD_PER_WORKER - len(running)):

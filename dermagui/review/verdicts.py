@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from dermagui import __version__
 from dermagui.errors import UserError
 from dermagui.records import (
-    Pair,
     PairState,
     Person,
     RejectReason,
@@ -45,9 +44,10 @@ def decide(
         raise UserError("verdict.needs_reason", known=list(RejectReason))
     if kind is VerdictKind.EDIT and not turns:
         raise UserError("verdict.needs_turns")
+    newest = verdicts.newest_uid(store)
     events = [
         Verdict(
-            uid=new_uid(),
+            uid=new_uid(newest),
             pair_uid=_existing(store, uid),
             person_uid=who.uid,
             kind=kind,
@@ -68,9 +68,12 @@ def decide(
     return [event.uid for event in events]
 
 
-def edited(pair: Pair, question: str | None, answer: str | None) -> tuple[Turn, ...]:
-    """The turns of a pair with its last answer, or its first question, in other words."""
-    turns = list(pair.turns)
+def edited(turns: Sequence[Turn], question: str | None, answer: str | None) -> tuple[Turn, ...]:
+    """Turns with their last answer, or their first question, in other words.
+
+    Raises ``UserError`` ``verdict.needs_turns`` for an empty text, or where there is no such turn.
+    """
+    turns = list(turns)
     asked = next((n for n, turn in enumerate(turns) if turn.role is Role.USER), None)
     answered = next((n for n in reversed(range(len(turns))) if turns[n].role is Role.ASSISTANT), None)
     for n, text in ((asked, question), (answered, answer)):
@@ -103,7 +106,7 @@ def redo(store: Store, who: Person, *, method: VerdictMethod) -> Verdict:
 
 def _take_back(store: Store, who: Person, target: Verdict, method: VerdictMethod) -> None:
     event = Verdict(
-        uid=new_uid(),
+        uid=new_uid(verdicts.newest_uid(store)),
         pair_uid=target.pair_uid,
         person_uid=who.uid,
         kind=VerdictKind.UNDO,

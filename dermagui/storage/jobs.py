@@ -11,24 +11,33 @@ from dermagui.storage.database import Row, Store, as_json
 from dermagui.storage.moments import now
 
 
-def add_job(store: Store, job_id: str, kind: str, parameters: dict[str, object]) -> None:
-    """Puts a job on the list as running. Raises ``UserError`` ``job.already_running`` with its kind."""
+def add_job(
+    store: Store, job_id: str, kind: str, parameters: dict[str, object], pid: int, process_started: float
+) -> None:
+    """Puts a job on the list as running, in a process named by its number and its start in seconds.
+
+    Raises ``UserError`` ``job.already_running`` with its kind.
+    """
     try:
         with store.writing() as conn:
             conn.execute(
-                "INSERT INTO jobs (id, kind, parameters, state, started_at) VALUES (?, ?, ?, ?, ?)",
-                (job_id, kind, as_json(parameters), JobState.RUNNING, now()),
+                """INSERT INTO jobs (id, kind, parameters, state, pid, process_started, started_at)
+                   VALUES (?, ?, ?, ?, ?, ?, ?)""",
+                (job_id, kind, as_json(parameters), JobState.RUNNING, pid, process_started, now()),
             )
     except sqlite3.IntegrityError as error:
         raise UserError("job.already_running", kind=kind) from error
 
 
 def set_process(store: Store, job_id: str, pid: int, process_started: float) -> None:
-    """Says which process does the job: its number and the time at which it started, in seconds."""
+    """Says which process does the job now. Raises ``UserError`` ``job.died`` where it is over already."""
     with store.writing() as conn:
-        conn.execute(
-            "UPDATE jobs SET pid = ?, process_started = ? WHERE id = ?", (pid, process_started, job_id)
+        cursor = conn.execute(
+            "UPDATE jobs SET pid = ?, process_started = ? WHERE id = ? AND state = ?",
+            (pid, process_started, job_id, JobState.RUNNING),
         )
+        if not cursor.rowcount:
+            raise UserError("job.died")
 
 
 def finish_job(

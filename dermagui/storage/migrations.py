@@ -125,16 +125,21 @@ def m003_generation(db: Database) -> None:
 
 @migrations()
 def m004_pairs(db: Database) -> None:
-    """Pairs, the verdicts about them, and the search index, which follows in batches."""
+    """Pairs, the verdicts about them, and the search index, which follows in batches.
+
+    The id of a pair is never used again, or the index would hold a new pair for one that it has.
+    """
     for statement in (
         """CREATE TABLE pairs (
-            id INTEGER PRIMARY KEY, uid TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, state TEXT NOT NULL,
-            simulated INTEGER NOT NULL, run_uid TEXT REFERENCES runs(uid), request_uid TEXT UNIQUE,
-            question_key TEXT, payload TEXT NOT NULL, flags TEXT NOT NULL, flag_count INTEGER NOT NULL,
-            edited_turns TEXT, created_at TEXT NOT NULL)""",
+            id INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT NOT NULL UNIQUE, kind TEXT NOT NULL,
+            state TEXT NOT NULL, simulated INTEGER NOT NULL, run_uid TEXT REFERENCES runs(uid),
+            request_uid TEXT UNIQUE, question_key TEXT, payload TEXT NOT NULL, flags TEXT NOT NULL,
+            flag_count INTEGER NOT NULL, edited_turns TEXT, created_at TEXT NOT NULL)""",
         "CREATE INDEX pairs_state ON pairs(state, id)",
         "CREATE INDEX pairs_flags ON pairs(state, flag_count, id)",
+        "CREATE INDEX pairs_flagged ON pairs(id) WHERE flag_count > 0",
         "CREATE INDEX pairs_run ON pairs(run_uid)",
+        "CREATE INDEX pairs_uid_end ON pairs(substr(uid, -8))",
         """CREATE TABLE pair_turns (
             pair_id INTEGER NOT NULL REFERENCES pairs(id), n INTEGER NOT NULL, role TEXT NOT NULL,
             text TEXT NOT NULL, PRIMARY KEY (pair_id, n)) WITHOUT ROWID""",

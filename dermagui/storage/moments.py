@@ -18,9 +18,16 @@ def as_text(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def new_uid() -> str:
-    """A UUID of version 7 (RFC 9562): milliseconds, then the fraction of one, then chance."""
+def new_uid(after: str = "") -> str:
+    """A UUID of version 7 (RFC 9562): milliseconds, then the fraction of one, then chance.
+
+    It sorts behind the uid ``after`` even if the clock was set back, or another computer's is ahead.
+    """
     milliseconds, rest = divmod(time.time_ns(), 1_000_000)
-    fraction = (rest << 12) // 1_000_000
+    uid = _uid(milliseconds, (rest << 12) // 1_000_000)
+    return uid if uid > after else _uid((uuid.UUID(after).int >> 80) + 1, 0)
+
+
+def _uid(milliseconds: int, fraction: int) -> str:
     chance = int.from_bytes(os.urandom(8)) & ((1 << 62) - 1)
     return str(uuid.UUID(int=milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | chance))

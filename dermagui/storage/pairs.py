@@ -115,6 +115,7 @@ def search_pairs(store: Store, words: str, *, count: int = 50) -> list[tuple[int
 
     Words are searched as words, not as a query language: quotes and operators have no meaning.
     """
+    words = words.replace("\0", " ").encode("utf-8", "ignore").decode()
     quoted = " ".join(f'"{word.replace(chr(34), chr(34) * 2)}"' for word in words.split())
     if not quoted:
         return []
@@ -205,4 +206,5 @@ def pairs_ending(store: Store, text: str) -> list[Pair]:
     found = pair(store, text)
     if found is not None or len(text) < 8:
         return [found] if found else []
-    return list(_read(store, "SELECT * FROM pairs WHERE uid LIKE '%' || ? LIMIT 3", (text,)))
+    query = "SELECT * FROM pairs WHERE substr(uid, -8) = substr(?, -8) AND substr(uid, -?) = ? LIMIT 3"
+    return list(_read(store, query, (text, len(text), text)))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import groupby
+from operator import itemgetter
 
 from dermagui.records import RequestState, Usage
 from dermagui.storage.database import Row, Store, as_json
@@ -53,6 +55,8 @@ class History:
     attempts: int
     resend: bool
     """Whether a person said that an unknown one may be sent again."""
+    in_state: int = 1
+    """How many of the attempts ended in that state."""
 
 
 def begin_attempts(store: Store, attempts: Sequence[Attempt]) -> None:
@@ -132,11 +136,11 @@ def histories(store: Store) -> dict[str, History]:
     """What has become of every fingerprint that was ever sent."""
     found: dict[str, History] = {}
     query = "SELECT fingerprint, state, code, settled FROM requests ORDER BY fingerprint, attempt"
-    last, attempts = "", 0
-    for fingerprint, state, code, settled in store.conn.execute(query):
-        attempts = attempts + 1 if fingerprint == last else 1
-        last = fingerprint
-        found[fingerprint] = History(RequestState(state), code, attempts, settled == "resend")
+    for fingerprint, attempts in groupby(store.conn.execute(query), key=itemgetter(0)):
+        states = [(state, code, settled) for _, state, code, settled in attempts]
+        state, code, settled = states[-1]
+        in_state = sum(row[0] == state for row in states)
+        found[fingerprint] = History(RequestState(state), code, len(states), settled == "resend", in_state)
     return found
 
 
@@ -183,3 +187,10 @@ def ledger_rows(store: Store, run_uid: str) -> Iterator[Row]:
            FROM requests LEFT JOIN images ON images.id = image_id WHERE run_uid = ? ORDER BY requests.id""",
         (run_uid,),
     )
+
+
+def list_attempts(store: Store, model: str) -> list[Row]:
+    """Every attempt that was put to a model, oldest first, without its texts: what an audit compares."""
+    query = """SELECT uid, run_uid, fingerprint, attempt, image_id, state, code, settled, reserved_micro_usd,
+            cost_micro_usd, response_id FROM requests WHERE model = ? ORDER BY id"""
+    return list(store.rows(query, (model,)))

@@ -23,9 +23,10 @@ def present(events: Iterable[Verdict]) -> tuple[PairState, tuple[Turn, ...]]:
     """The state that the events of one pair add up to, and the turns of the edit that holds.
 
     An event counts unless an undo that counts itself takes it back; of those that count, the latest
-    decides. The result does not depend on the order in which the events arrive.
+    decides. Later is who has the later uid, which knows of all that came before it, and not who has the
+    faster clock. The result does not depend on the order in which the events arrive.
     """
-    events = sorted({event.uid: event for event in events}.values(), key=lambda event: (event.at, event.uid))
+    events = sorted({event.uid: event for event in events}.values(), key=lambda event: event.uid)
     taken_back = defaultdict(list)
     for event in events:
         if event.undoes:
@@ -74,6 +75,11 @@ def verdicts_of_person(store: Store, person_uid: str) -> Iterator[Verdict]:
     """All events of a person, newest first, read as they are asked for."""
     query = "SELECT * FROM verdicts WHERE person_uid = ? ORDER BY uid DESC"
     return (_verdict(row) for row in store.rows(query, (person_uid,)))
+
+
+def newest_uid(store: Store) -> str:
+    """The uid of the latest event of all; empty where there is none."""
+    return str(store.value("SELECT coalesce(max(uid), '') FROM verdicts"))
 
 
 def verdict(store: Store, uid: str) -> Verdict | None:

@@ -95,7 +95,7 @@ def test_both_styles_of_names_and_base64_are_understood(style: str) -> None:
 
 @pytest.mark.parametrize("raw", [b"[]", b"{}", b'{"contents": 3}', b"\xff", b"{", b'{"contents": [}'])
 def test_what_is_no_request_is_refused(raw: bytes) -> None:
-    with pytest.raises(ValueError, match="contents|decode|expect|Expect"):
+    with pytest.raises(ValueError, match=r"contents|decode|expect|Expect"):
         read_request(raw)
 
 
