@@ -12,6 +12,9 @@ VENV := .venv
 IN_VENV := $(VENV)/bin/
 PIP := $(IN_VENV)python -m pip --disable-pip-version-check --no-input
 
+# Two installers in one environment get in each other's way.
+.NOTPARALLEL:
+
 .PHONY: demo test run bench lock clean
 
 demo: $(VENV)/app.stamp
@@ -23,7 +26,7 @@ run: $(VENV)/app.stamp
 bench: $(VENV)/app.stamp
 	$(IN_VENV)python -m tests.bench $(ARGS)
 
-test: $(VENV)/dev.stamp
+test: $(VENV)/dev.stamp $(VENV)/llama.stamp
 	$(IN_VENV)python packaging/check_system.py --qt
 	$(IN_VENV)ruff check
 	$(IN_VENV)ruff format --check
@@ -38,6 +41,13 @@ $(VENV)/%.stamp: packaging/locks/%.txt pyproject.toml | $(VENV)/venv.stamp
 	$(PIP) install --quiet --no-index --no-deps --no-build-isolation --editable .
 	touch $@
 
+# Compiled once per machine, in 5 to 15 minutes of one core, and kept in the user's cache.
+#   make LLAMA_WHEEL=PATH .venv/llama.stamp    takes a finished wheel instead
+#   make CMAKE_ARGS=-DGGML_VULKAN=ON .venv/llama.stamp    compiles more into it
+$(VENV)/llama.stamp: packaging/locks/llama.txt packaging/build_llama.py | $(VENV)/app.stamp
+	$(IN_VENV)python packaging/build_llama.py
+	touch $@
+
 $(VENV)/venv.stamp:
 	$(PYTHON) packaging/check_system.py
 	$(PYTHON) -m venv $(VENV)
@@ -46,12 +56,18 @@ $(VENV)/venv.stamp:
 # Universal (every platform, every Python from 3.11), hashed, and without any download address.
 COMPILE := $(IN_VENV)uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
 	--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
-	--excludes packaging/locks/later.in --custom-compile-command "make lock" $(UPGRADE)
+	--custom-compile-command "make lock" $(UPGRADE)
+
+# What no requirement of ours asks for: hatchling installs our own package, and llama-cpp-python, whose
+# requirements the compiler does not see, needs the others.
+ALSO := printf '%s\n' hatchling diskcache typing-extensions | $(COMPILE) pyproject.toml - \
+	--excludes packaging/locks/later.in
 
 lock: $(VENV)/dev.stamp
-	echo hatchling | $(COMPILE) pyproject.toml - --output-file packaging/locks/app.txt
-	echo hatchling | $(COMPILE) pyproject.toml - --extra dev --constraints packaging/locks/app.txt \
-		--output-file packaging/locks/dev.txt
+	$(ALSO) --output-file packaging/locks/app.txt
+	$(ALSO) --extra dev --constraints packaging/locks/app.txt --output-file packaging/locks/dev.txt
+	$(COMPILE) --no-deps packaging/locks/llama.in --output-file packaging/locks/llama.txt
+	$(COMPILE) packaging/locks/llama-tools.in --output-file packaging/locks/llama-tools.txt
 
 clean:
 	rm -rf $(VENV) build dist report .hypothesis .mypy_cache .pytest_cache .ruff_cache

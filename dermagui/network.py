@@ -32,6 +32,7 @@ class Purpose(StrEnum):
 
     GENERATE = "generate"
     LIST_MODELS = "list_models"
+    DOWNLOAD = "download"
 
 
 sent_bytes: ContextVar[list[int] | None] = ContextVar("sent_bytes", default=None)
@@ -75,9 +76,10 @@ def host_of(url: str) -> str:
 def check_allowed(host: str, allowed: Iterable[str]) -> None:
     """Raises ``network.airplane`` or ``network.host_not_allowed`` unless a request may go there.
 
-    Loopback is this computer: airplane mode does not stop it.
+    ``.example.org`` allows every host below that domain. Loopback is this computer: airplane mode does
+    not stop it.
     """
-    if host not in allowed:
+    if not any(host == place or (place.startswith(".") and host.endswith(place)) for place in allowed):
         raise UserError("network.host_not_allowed", host=host)
     if airplane_is_on() and not is_loopback(host):
         raise UserError("network.airplane", host=host)
@@ -131,20 +133,49 @@ def async_transport(purpose: Purpose, hosts: Iterable[str], connections: int) ->
             self.inner = httpx2.AsyncHTTPTransport(verify=_system_certificates(), limits=limits, proxy=proxy)
 
         async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-            host = host_of(str(request.url))
-            check_allowed(host, allowed)
-            size = int(request.headers.get("content-length", 0))
-            if purpose is not Purpose.GENERATE:
-                write_ledger(purpose, host, bytes=size)
-            counted = sent_bytes.get()
-            if counted is not None:
-                counted.append(size)
+            _let_out(request, purpose, allowed)
             return await self.inner.handle_async_request(request)
 
         async def aclose(self) -> None:
             await self.inner.aclose()
 
     return Door()
+
+
+def transport(purpose: Purpose, hosts: Iterable[str]) -> httpx2.BaseTransport:
+    """The same for clients that wait for their answer, which may be led from one host to another."""
+    import httpx2
+
+    allowed = frozenset(hosts)
+
+    class Door(httpx2.BaseTransport):
+        def __init__(self) -> None:
+            self.by_proxy: dict[str | None, httpx2.HTTPTransport] = {}
+
+        def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+            proxy = _proxy_for(_let_out(request, purpose, allowed))
+            if proxy not in self.by_proxy:
+                self.by_proxy[proxy] = httpx2.HTTPTransport(verify=_system_certificates(), proxy=proxy)
+            return self.by_proxy[proxy].handle_request(request)
+
+        def close(self) -> None:
+            for inner in self.by_proxy.values():
+                inner.close()
+
+    return Door()
+
+
+def _let_out(request: httpx2.Request, purpose: Purpose, allowed: frozenset[str]) -> str:
+    """Checks a request, writes it down, and returns the host that it goes to."""
+    host = host_of(str(request.url))
+    check_allowed(host, allowed)
+    size = int(request.headers.get("content-length", 0))
+    if purpose is not Purpose.GENERATE:
+        write_ledger(purpose, host, bytes=size)
+    counted = sent_bytes.get()
+    if counted is not None:
+        counted.append(size)
+    return host
 
 
 def _system_certificates() -> ssl.SSLContext:

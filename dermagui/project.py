@@ -77,6 +77,17 @@ def create_project(folder: Path) -> None:
         raise
 
 
+def home_project() -> Path:
+    """The data folder as the place of the jobs that concern no project, such as downloads.
+
+    It has a database of its own, made on first use; so such a job is claimed, started, followed, stopped
+    and buried like every other. Raises what the disk refuses.
+    """
+    folder = paths.data_folder()
+    create_database(folder)
+    return folder
+
+
 def _identity() -> dict[str, str]:
     try:
         user = getpass.getuser()

@@ -35,7 +35,7 @@ _STATE_AFTER = {
 """How our book must call what the server did on purpose. After any other fault the answer is usable."""
 
 _MAY_COME_AGAIN = {RequestState.RETRYABLE, RequestState.QUOTA_MINUTE, RequestState.INVALID}
-"""What the table of outcomes sends again as it is; a truncated answer is asked for anew, at greater length."""
+"""What the table of outcomes sends again as it is; after a truncated answer, a longer one is asked for."""
 
 _WORDS = {
     RequestState.RETRYABLE: "503 “overloaded”",
@@ -125,7 +125,7 @@ def audit_books(books: Books, concurrency: int, answered_before: Collection[str]
         gone == dropped == 0,
     )
     repeats = count_silent_repeats(books)
-    yield Claim("Paid twice in silence: 0", repeats, repeats == 0)
+    yield Claim("Paid twice in silence: 0", f"{repeats}", repeats == 0)
 
 
 def _unmatched(books: Books) -> tuple[int, int]:
@@ -141,7 +141,7 @@ def _unmatched(books: Books) -> tuple[int, int]:
 
 
 def count_lost(books: Books, answered_before: Collection[str]) -> tuple[int, int]:
-    """Answers that were committed and are gone, and delivered ones that neither a row nor an unknown explains."""
+    """Answers that were committed and are gone, and delivered ones that no row and no unknown explains."""
     answered = {row["response_id"] for row in books.rows if row["state"] == RequestState.ANSWERED}
     strangers = [
         post for answer, post in books.post_of.items() if post.complete and answer not in books.row_of
@@ -192,7 +192,7 @@ def audit_money(books: Books, price: Price) -> Claim:
         if answer in books.row_of
     )
     found = f"ours {ours / 1e6:.6f} USD, the server's tokens at the same price {theirs / 1e6:.6f} USD"
-    return Claim("The money in our database is the price of the tokens that the server charged", found, ours == theirs)
+    return Claim("Our sum is the price of the tokens that the server charged", found, ours == theirs)
 
 
 def audit_slips(books: Books) -> Iterator[Claim]:
@@ -239,10 +239,11 @@ def changed_files(before: Mapping[str, object], after: Mapping[str, object]) -> 
 
 
 def files_with(needles: Collection[bytes], folders: Iterable[Path]) -> dict[Path, int]:
-    """The files below some folders that hold at least one of these byte strings, and how many of them."""
+    """The files below some folders that hold some of these byte strings, or are named so: path → how many."""
     found = {}
-    for path in (path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()):
-        content = path.read_bytes() + b"\0" + bytes(path)
-        if count := sum(needle in content for needle in needles):
-            found[path] = count
+    for folder in folders:
+        for path in (path for path in sorted(folder.rglob("*")) if path.is_file()):
+            content = bytes(path.relative_to(folder)) + b"\0" + path.read_bytes()
+            if count := sum(needle in content for needle in needles):
+                found[path] = count
     return found

@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 from dermagui.demo.faults import Fault, Rule, Script
 from dermagui.demo.post_log import PostLog, read_log
 from dermagui.demo.steps import Shell
-from dermagui.records import RequestState
-from dermagui.storage import requests
+from dermagui.records import JobState, RequestState
+from dermagui.storage import jobs, requests
 from dermagui.storage.database import Store
 
 PATIENCE_SECONDS = 120
@@ -36,7 +36,7 @@ SCRIPT = Script(
         Rule(Fault.FENCED_JSON, posts=(14, 28)),
         Rule(Fault.OTHER_MODEL, posts=(16,)),
     ),
-    latency_seconds=(0.6, 1.2),
+    latency_seconds=(0.3, 0.7),
     leak_every=7,
     wrong_every=7,
     duplicate_every=4,
@@ -57,9 +57,9 @@ class Rehearsal:
 
     def __enter__(self) -> Self:
         self._script_path.write_text(SCRIPT.to_json(), encoding="utf-8")
-        command = [*_python(), "--script", self._script_path, "--log", self._log_path, "--until-stdin-ends"]
+        files = ["--script", str(self._script_path), "--log", str(self._log_path)]
         self._process = subprocess.Popen(
-            command,
+            [sys.executable, "-m", "dermagui.demo.server", *files, "--until-stdin-ends"],
             env=self._shell.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -93,10 +93,6 @@ class Rehearsal:
             return probe.connect_ex((address.hostname or "", address.port or 0)) == 0
 
 
-def _python() -> list[str]:
-    return [sys.executable, "-m", "dermagui.demo.server"]
-
-
 def wait_until(happened: Callable[[], bool], what: str) -> None:
     """Looks again and again. Raises ``TimeoutError`` naming what did not happen."""
     deadline = time.monotonic() + PATIENCE_SECONDS
@@ -106,21 +102,22 @@ def wait_until(happened: Callable[[], bool], what: str) -> None:
         time.sleep(0.02)
 
 
-def requests_in(project: Path) -> dict[str, int]:
-    """How many requests are in each state at this moment, read without touching anything."""
-    with Store(project, read_only=True) as store:
-        return requests.count_requests(store)
+def wait_for_flight(project: Path, answered: int) -> int:
+    """Waits until requests are in flight and so many are answered; returns the number of the job's process.
 
-
-def wait_for_flight(project: Path, answered: int) -> None:
-    """Waits until requests are in flight and at least so many are answered."""
+    It looks into the database itself, read-only: a command would take longer to look than a request flies.
+    """
+    found: list[int] = []
 
     def is_flying() -> bool:
-        found = requests_in(project)
-        enough = found.get(RequestState.ANSWERED, 0) >= answered
-        return enough and found.get(RequestState.SENDING, 0) > 0
+        with Store(project, read_only=True) as store:
+            states = requests.count_requests(store)
+            found[:] = [job["pid"] for job in jobs.list_jobs(store, state=JobState.RUNNING)]
+        enough = states.get(RequestState.ANSWERED, 0) >= answered
+        return enough and states.get(RequestState.SENDING, 0) > 1 and bool(found)
 
     wait_until(is_flying, "a request in flight")
+    return found[0]
 
 
 def kill(pid: int) -> None:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from dermagui import paths
+from dermagui.demo.phantoms import PhantomSet
 from dermagui.jobs.launch import program
 
 KEY_VARIABLE = "GEMINI_API_KEY"
+PROJECT = "project"
+"""The folder of the tour's project, as its commands name it."""
 
 
 class Nature(StrEnum):
@@ -59,9 +62,10 @@ class Ran:
     stderr: str
 
     @property
-    def json(self) -> Any:
+    def json(self) -> dict[str, Any]:
         """The one object that ``--json`` printed."""
-        return json.loads(self.stdout)
+        found: dict[str, Any] = json.loads(self.stdout)
+        return found
 
 
 @dataclass(slots=True)
@@ -92,6 +96,15 @@ class UnexpectedEnd(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Running:
+    """A command on its way; ``started`` is a moment of the monotonic clock in seconds."""
+
+    line: str
+    child: subprocess.Popen[str]
+    started: float
+
+
+@dataclass(frozen=True, slots=True)
 class Shell:
     """Runs the real command line, in a folder and with a data folder and a key of the tour's own."""
 
@@ -101,11 +114,11 @@ class Shell:
 
     def run(self, stage: Stage, *arguments: str, expect: int = 0) -> Ran:
         """Runs a command to its end and notes it. Raises ``UnexpectedEnd``."""
-        return self.finish(stage, arguments, self.start(*arguments), expect=expect)
+        return self.finish(stage, self.start(*arguments), expect=expect)
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Starts a command whose end somebody else waits for with ``finish``."""
-        return subprocess.Popen(
+    def start(self, *arguments: str) -> Running:
+        """Starts a command whose end somebody waits for with ``finish``."""
+        child = subprocess.Popen(
             [*program(), *arguments],
             cwd=self.folder,
             env=self.environment,
@@ -116,17 +129,15 @@ class Shell:
             encoding="utf-8",
             errors="replace",
         )
+        return Running(f"dermagui {shlex.join(arguments)}", child, time.monotonic())
 
-    def finish(
-        self, stage: Stage, arguments: Sequence[str], child: subprocess.Popen[str], *, expect: int = 0
-    ) -> Ran:
+    def finish(self, stage: Stage, running: Running, *, expect: int = 0) -> Ran:
         """Waits for a command and notes it. Raises ``UnexpectedEnd``."""
-        started = time.monotonic()
-        stdout, stderr = child.communicate()
-        line = f"dermagui {shlex.join(arguments)}"
-        ran = Ran(line, child.returncode, time.monotonic() - started, stdout, stderr)
+        stdout, stderr = running.child.communicate()
+        seconds = time.monotonic() - running.started
+        ran = Ran(running.line, running.child.returncode, seconds, stdout, stderr)
         stage.runs.append(ran)
-        tell(f"    {line}")
+        tell(f"    {ran.seconds:4.1f} s  {ran.line}")
         if ran.code != expect:
             raise UnexpectedEnd(ran, expect)
         return ran
@@ -136,7 +147,10 @@ class Shell:
         """What the children see: the user's own settings, ledger and key are out of their reach."""
         package = str(Path(paths.__file__).parent.parent)
         known = os.environ.get("PYTHONPATH")
-        return os.environ | {
+        own = {
+            name: value for name, value in os.environ.items() if not name.startswith(("GEMINI_", "GOOGLE_"))
+        }
+        return own | {
             "DERMAGUI_HOME": str(self.home),
             "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
             "PYTHONPATH": os.pathsep.join([package, known] if known else [package]),
@@ -149,3 +163,49 @@ def tell(text: str) -> None:
     """A line for whoever watches."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
+
+
+@dataclass(slots=True)
+class Tour:
+    """What the stages share. Commands run in ``work``, so that their paths are short and our own."""
+
+    out: Path
+    images: Path
+    phantoms: PhantomSet | None
+    """None on the user's own pictures: then nothing is planted in them."""
+    shell: Shell
+    originals: dict[str, tuple[str, int, int]]
+    """The files of ``images`` before anything was done, by ``audit.fingerprint_files``."""
+    stages: list[Stage] = field(default_factory=list)
+
+    @property
+    def work(self) -> Path:
+        """Where project, exports and log of the tour lie; it stays, to be looked at."""
+        return self.shell.folder
+
+    @property
+    def project(self) -> Path:
+        """The project of the tour."""
+        return self.work / PROJECT
+
+    def stage(self, title: str, story: str, nature: Nature = Nature.REAL) -> Stage:
+        """Opens the next stage."""
+        stage = Stage(title, story, nature)
+        self.stages.append(stage)
+        tell(f"{len(self.stages)}. {title}")
+        return stage
+
+    def keep_picture(self, source: Path, name: str) -> Path:
+        """Copies a picture into the report and returns its path there."""
+        target = self.out / "pictures" / name
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(source, target)
+        return target
+
+    def rows(self, stage: Stage) -> list[dict[str, Any]]:
+        """The files of the project as ``images --json`` lists them."""
+        return list(self.shell.run(stage, "images", PROJECT, "--json").json["images"])
+
+    def pairs(self, stage: Stage) -> list[dict[str, Any]]:
+        """The pairs of the project as ``review list --json`` prints them."""
+        return list(self.shell.run(stage, "review", PROJECT, "list", "--json").json["pairs"])

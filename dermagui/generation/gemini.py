@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from dermagui.errors import DermaError, ServiceError
+from dermagui.logs import redacted
 from dermagui.network import Purpose, async_transport, host_of, sent_bytes
 
 _SERVER_GIVES_UP_EARLIER_SECONDS = 10
@@ -201,7 +202,7 @@ def _refusal(error: Any, size: int) -> Reply:
     return Reply(
         http_status=int(error.code or 0),
         status=str(error.status or ""),
-        message=str(error.message or ""),
+        message=redacted(str(error.message or "")),
         details=tuple(inner.get("details", ()) if isinstance(inner, dict) else ()),
         sent_bytes=size,
     )

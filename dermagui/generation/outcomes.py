@@ -134,7 +134,7 @@ def classify_error(
     rows = [_dict(row) for row in _list(details)]
     values: dict[str, object] = {
         "http_status": http_status,
-        "status": status,
+        "status": _word(status),
         "message": _without_key(message)[:500],
     }
     if http_status == 429:
@@ -292,7 +292,7 @@ def _says_key_is_invalid(rows: list[dict[str, Any]], message: str) -> bool:
 
 def _without_key(message: str) -> str:
     """The service's words without the key that some of them repeat."""
-    return re.sub(r"(?i:\bapi[_ -]?key:)\s*\S+|\bAIza[\w-]+|\bAQ\.[\w.-]+", "[key]", message)
+    return re.sub(r"(?i:\bapi[_ -]?key:)\s*\S+|\bAIza[\w-]+|\bAQ\.[\w.-]+", "[key]", _word(message))
 
 
 def _retry_delay(rows: list[dict[str, Any]]) -> float | None:
@@ -359,7 +359,8 @@ def _list(value: object) -> list[Any]:
 
 
 def _word(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    """A text that can be stored: JSON can write halves of characters, which are none."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
 
 
 def _count(value: object) -> int:

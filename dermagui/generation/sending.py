@@ -45,6 +45,7 @@ from dermagui.storage.requests import Attempt, Settlement
 
 _HEARTBEAT_SECONDS = 2.0
 _LOOK_SECONDS = 0.1
+_REFUSED_FOR_NOW = frozenset({RequestState.RETRYABLE, RequestState.QUOTA_MINUTE})
 
 
 @dataclass(slots=True)
@@ -104,14 +105,16 @@ class Sending:
         self._order = itertools.count()
         self._flights: dict[asyncio.Task[Reply], _Flight] = {}
         self._ending: DermaError | None = None
+        self._unsent: DermaError | None = None
         self._next_heartbeat = 0.0
         self._other_models: set[str] = set()
 
     async def work(self, left: Iterable[Item], gemini: Gemini) -> None:
         """Sends everything, or as much as stop, budget, quota and service allow.
 
-        Raises ``Stopped`` (``job.stopped``, ``budget.reached``, ``quota.day`` with ``not_before``) or
-        ``UserError`` for what a person must mend, always after all in flight has come back and is saved.
+        Raises ``Stopped`` (``job.stopped``, ``budget.reached``, ``quota.day`` with ``not_before``, or why
+        some requests could not be sent) or ``UserError`` for what a person must mend, always after all in
+        flight has come back and is saved.
         """
         self._left.extend(left)
         self._total = len(self._left)
@@ -126,8 +129,8 @@ class Sending:
             finally:
                 for future in self._preparing:
                     future.cancel()
-        if self._ending is not None:
-            raise self._ending
+        if end := self._ending or self._unsent:
+            raise end
 
     def _has_work(self) -> bool:
         if self._report.stop_asked():
@@ -330,6 +333,10 @@ class Sending:
             self._left.appendleft(Item(with_more_tokens(self._plan, item.planned), ended=item.ended))
         elif action in {Action.RETRY_SOON, Action.RETRY_LATER}:
             self._retry(item, outcome)
+        elif action is Action.GIVE_UP and outcome.state in _REFUSED_FOR_NOW:
+            self._unsent = Stopped(outcome.code, **outcome.values)
+            if outcome.code == "network.no_connection":  # nor is there one for any other request
+                self._end(self._unsent)
         elif action is Action.PARK_RUN:
             self._end(Stopped(outcome.code, not_before=outcome.not_before))
         elif action is Action.STOP_RUN:
@@ -337,7 +344,7 @@ class Sending:
 
     def _retry(self, item: Item, outcome: Outcome) -> None:
         delay = retry_delay_seconds(outcome, item.ended[outcome.state], self._chance)
-        if outcome.state is RequestState.QUOTA_MINUTE:
+        if outcome.state is RequestState.QUOTA_MINUTE or outcome.code == "network.no_connection":
             self._pace.refused(delay)
         heapq.heappush(self._delayed, (time.monotonic() + delay, next(self._order), item))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from dermagui import paths
+from dermagui import api_key, paths
 from dermagui.jobs.report import STOP_NAME
 from dermagui.jobs.work import is_alive, job_folder
 from dermagui.storage.database import Row
@@ -76,12 +76,10 @@ def stop_job(project: Path, row: Row, *, grace_seconds: float = 15) -> None:
 
 
 def _environment() -> dict[str, str]:
-    environment = {name: value for name, value in os.environ.items() if name not in _SECRETS}
+    secrets = {name for names in api_key.VARIABLES.values() for name in names}
+    environment = {name: value for name, value in os.environ.items() if name not in secrets}
     package = str(Path(paths.__file__).parent.parent)
     known = environment.get("PYTHONPATH")
     environment["PYTHONPATH"] = os.pathsep.join([package, known] if known else [package])
     environment["PYTHONUNBUFFERED"] = "1"
     return environment
-
-
-_SECRETS = {"GEMINI_API_KEY", "GOOGLE_API_KEY"}

@@ -39,7 +39,7 @@ def claim(store: Store, kind: str, parameters: Parameters) -> str:
     bury_dead(store)
     job_id = new_uid()
     folder = job_folder(store.folder, job_id)
-    jobs.add_job(store, job_id, kind, parameters, *_this_process())
+    jobs.add_job(store, job_id, kind, parameters, *this_process())
     try:
         folder.mkdir(parents=True)
         description = {"id": job_id, "kind": kind, "parameters": parameters}
@@ -57,10 +57,11 @@ def take_over(store: Store, job_id: str) -> None:
     """Says that this process does the job now. Raises ``UserError`` ``job.died`` where it is over already:
     whoever started it had gone, and somebody took the job for dead.
     """
-    jobs.set_process(store, job_id, *_this_process())
+    jobs.set_process(store, job_id, *this_process())
 
 
-def _this_process() -> tuple[int, float]:
+def this_process() -> tuple[int, float]:
+    """Number and start of this process, by which ``is_alive`` knows it again."""
     return os.getpid(), psutil.Process().create_time()
 
 

@@ -121,14 +121,13 @@ def search_pairs(store: Store, words: str, *, count: int = 50) -> list[tuple[int
         return []
     if not store.read_only:
         index_pairs(store)
-    # Ranking wants the rowids of a bounded set of hits first: the two-step form is what keeps it bounded.
-    hits = "SELECT rowid FROM pair_search WHERE pair_search MATCH ? LIMIT ?"
-    query = (
-        f"SELECT rowid FROM pair_search WHERE pair_search MATCH ? AND rowid IN ({hits}) ORDER BY rank LIMIT ?"
-    )
-    ids = [row[0] for row in store.conn.execute(query, (quoted, quoted, RANK_BOUND, count))]
-    marks = ",".join("?" * len(ids))
-    found = dict(_read_numbered(store, f"SELECT * FROM pairs WHERE id IN ({marks})", tuple(ids)))
+    # The inner limit bounds what is ranked: a condition on rowid would start the search anew for each hit.
+    query = """SELECT rowid FROM
+                   (SELECT rowid, bm25(pair_search) AS score FROM pair_search WHERE pair_search MATCH ? LIMIT ?)
+               ORDER BY score, rowid LIMIT ?"""
+    ids = [row[0] for row in store.conn.execute(query, (quoted, RANK_BOUND, count))]
+    wanted = "SELECT * FROM pairs WHERE id IN (SELECT value FROM json_each(?))"
+    found = dict(_read_numbered(store, wanted, (json.dumps(ids),)))
     return [(pair_id, found[pair_id]) for pair_id in ids]
 
 
@@ -171,22 +170,39 @@ def _read(store: Store, query: str, parameters: Sequence[object]) -> Iterator[Pa
 
 
 def _read_numbered(store: Store, query: str, parameters: Sequence[object]) -> Iterator[tuple[int, Pair]]:
-    for row in store.rows(query, parameters):
-        yield row["id"], _pair(store, row)
+    """Pairs with their ids, in the order of the query: three queries, however many pairs they are."""
+    rows = list(store.rows(query, parameters))
+    ids = json.dumps([row["id"] for row in rows])
+    turns, images = _turns_of(store, ids), _images_of(store, ids)
+    for row in rows:
+        yield row["id"], _pair(row, turns.get(row["id"], ()), images.get(row["id"], ()))
 
 
-def _pair(store: Store, row: Row) -> Pair:
-    turns = store.conn.execute("SELECT role, text FROM pair_turns WHERE pair_id = ? ORDER BY n", (row["id"],))
-    images = store.conn.execute(
-        "SELECT image_id, region FROM pair_images WHERE pair_id = ? ORDER BY ordinal", (row["id"],)
-    )
+def _turns_of(store: Store, ids: str) -> dict[int, tuple[Turn, ...]]:
+    query = """SELECT pair_id, role, text FROM pair_turns
+               WHERE pair_id IN (SELECT value FROM json_each(?)) ORDER BY pair_id, n"""
+    found: dict[int, tuple[Turn, ...]] = {}
+    for pair_id, role, text in store.conn.execute(query, (ids,)):
+        found[pair_id] = (*found.get(pair_id, ()), Turn(Role(role), text))
+    return found
+
+
+def _images_of(store: Store, ids: str) -> dict[int, tuple[PairImage, ...]]:
+    query = """SELECT pair_id, image_id, region FROM pair_images
+               WHERE pair_id IN (SELECT value FROM json_each(?)) ORDER BY pair_id, ordinal"""
+    found: dict[int, tuple[PairImage, ...]] = {}
+    for pair_id, image_id, region in store.conn.execute(query, (ids,)):
+        image = PairImage(image_id, Region(**json.loads(region)) if region else None)
+        found[pair_id] = (*found.get(pair_id, ()), image)
+    return found
+
+
+def _pair(row: Row, turns: tuple[Turn, ...], images: tuple[PairImage, ...]) -> Pair:
     return Pair(
         uid=row["uid"],
         kind=PairKind(row["kind"]),
-        turns=tuple(Turn(Role(role), text) for role, text in turns),
-        images=tuple(
-            PairImage(image, Region(**json.loads(region)) if region else None) for image, region in images
-        ),
+        turns=turns,
+        images=images,
         payload=json.loads(row["payload"]),
         flags=tuple(
             Flag(FlagKind(flag["kind"]), flag["evidence"], flag["detail"])

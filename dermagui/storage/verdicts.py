@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
@@ -22,23 +21,22 @@ _STATE_OF = {
 def present(events: Iterable[Verdict]) -> tuple[PairState, tuple[Turn, ...]]:
     """The state that the events of one pair add up to, and the turns of the edit that holds.
 
-    An event counts unless an undo that counts itself takes it back; of those that count, the latest
-    decides. Later is who has the later uid, which knows of all that came before it, and not who has the
-    faster clock. The result does not depend on the order in which the events arrive.
+    An event counts unless a later undo that counts takes it back; of those that count, the latest decides.
+    Later is who has the later uid, which knows of all that came before it, and not who has the faster
+    clock. The result does not depend on the order in which the events arrive.
     """
-    events = sorted({event.uid: event for event in events}.values(), key=lambda event: event.uid)
-    taken_back = defaultdict(list)
-    for event in events:
-        if event.undoes:
-            taken_back[event.undoes].append(event.uid)
-
-    def counts(uid: str, seen: tuple[str, ...] = ()) -> bool:
-        return uid not in seen and not any(counts(undo, (*seen, uid)) for undo in taken_back[uid])
-
-    valid = [event for event in events if event.kind is not VerdictKind.UNDO and counts(event.uid)]
-    state = _STATE_OF[valid[-1].kind] if valid else PairState.PENDING
-    edits = [event.turns for event in valid if event.kind is VerdictKind.EDIT]
-    return state, edits[-1] if edits else ()
+    taken_back: set[str | None] = set()
+    counting: list[Verdict] = []
+    once = {event.uid: event for event in events}
+    for event in sorted(once.values(), key=lambda event: event.uid, reverse=True):
+        if event.uid in taken_back:
+            continue
+        if event.kind is VerdictKind.UNDO:
+            taken_back.add(event.undoes)
+        else:
+            counting.append(event)
+    state = _STATE_OF[counting[0].kind] if counting else PairState.PENDING
+    return state, next((event.turns for event in counting if event.kind is VerdictKind.EDIT), ())
 
 
 def append_verdicts(store: Store, verdicts: Iterable[Verdict]) -> int:

@@ -5,18 +5,12 @@ It is written from the wire format alone and shares no code with dermagui.
 
 from __future__ import annotations
 
-import json
-import os
-import random
-import signal
-import sqlite3
-from collections import Counter
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+import subprocess
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import psutil
 import pytest
 
 from tests.fakes import command_line as cl
@@ -24,6 +18,7 @@ from tests.fakes.referee import INFO, Post, Referee, Reply
 
 PER_MINUTE = "GenerateRequestsPerMinutePerProjectPerModel"
 PER_DAY = "GenerateRequestsPerDayPerProjectPerModel"
+OTHER_MODEL = "gemini-of-another-day"
 Script = Callable[[Post], Reply]
 
 
@@ -48,7 +43,7 @@ TABLE: dict[str, tuple[Script, list[str]]] = {
     "good": (Reply.good, ["answered"]),
     "late": (lambda post: Reply.good(post, delay_seconds=1), ["answered"]),
     "fenced": (lambda post: Reply.says(post, f"```json\n{Reply.good(post).text}\n```"), ["answered"]),
-    "other model": (lambda post: Reply.good(post, model="gemini-of-another-day"), ["answered"]),
+    "other model": (lambda post: Reply.good(post, model=OTHER_MODEL), ["answered"]),
     "503": (first(always(Reply.error(503))), ["retryable", "answered"]),
     "500 twice": (first(*[always(Reply.error(500))] * 2), ["retryable", "retryable", "answered"]),
     "500 in HTML": (
@@ -71,7 +66,7 @@ TABLE: dict[str, tuple[Script, list[str]]] = {
     ),
     "empty answer": (first(lambda post: Reply.says(post, '{"answer": " "}')), ["invalid", "answered"]),
     "no candidates": (first(Reply.nothing), ["invalid", "answered"]),
-    "unknown finish": (lambda post: Reply.stopped(post, "A_REASON_OF_NEXT_YEAR"), ["invalid"]),
+    "unknown finish": (lambda post: Reply.stopped(post, "A_REASON_OF_NEXT_YEAR"), ["permanent"]),
     "no JSON body": (first(always(Reply(b"<html>Log in first</html>"))), ["invalid", "answered"]),
     "dropped before the reply": (always(Reply(cut="before")), ["unknown"]),
     "dropped midway": (lambda post: Reply(Reply.good(post).body, cut="midway"), ["unknown"]),
@@ -80,7 +75,7 @@ TABLE: dict[str, tuple[Script, list[str]]] = {
         always(Reply(b"this is not gzip", headers=(("Content-Encoding", "gzip"),))),
         ["unknown"],
     ),
-    "refused": (always(Reply.error(400, "Unable to process input image.")), ["permanent"]),
+    "refused": (always(Reply.error(400, "Unable to process input image \ud83d.")), ["permanent"]),
     "refused in a list": (
         always(Reply(b'[{"error": {"code": 400, "status": "INVALID_ARGUMENT", "message": "no"}}]', 400)),
         ["permanent"],
@@ -126,6 +121,12 @@ def test_every_outcome_is_its_own_state_with_its_own_action(tmp_path: Path) -> N
         cl.run(*arguments, "--resend-unknown")
         assert len(referee.posts) == before + unknown
 
+        cl.draw_pictures(pictures, [len(names)])
+        cl.run("add", project, pictures)
+        cl.run(*arguments)
+        assert len(referee.posts) == before + unknown + 1
+        assert referee.posts[-1].picture == len(names)
+
 
 def check_attempts(project: Path, referee: Referee, names: list[str]) -> None:
     """Each POST has its row and each row its POST, and each picture's attempts ended as the table says."""
@@ -138,9 +139,9 @@ def check_attempts(project: Path, referee: Referee, names: list[str]) -> None:
         name = names[int(Path(paths[row["image_id"]]).stem)]
         ended.setdefault(name, []).append(row["state"])
     assert ended == {name: ends for name, (_, ends) in TABLE.items()}
-    codes = {row["state"]: row["code"] for row in rows}
-    assert all(codes.values()), codes
+    assert all(row["code"] for row in rows)
     check_larger_limit(referee, names)
+    check_money(project, referee)
     check_pairs(project, referee)
 
 
@@ -152,6 +153,20 @@ def check_larger_limit(referee: Referee, names: list[str]) -> None:
         assert limits[1] > limits[0], limits
 
 
+def check_money(project: Path, referee: Referee) -> None:
+    """What is booked is what the referee counted, at the listed price of the model, and nothing more."""
+    counted = sum(price_of(post) for post in referee.posts if post.delivered)
+    booked = cl.run("status", project, "--json").json["money"]["spent"] * 1_000_000
+    assert counted <= booked <= counted + len(referee.posts), "each request is rounded up to a micro-dollar"
+
+
+def price_of(post: Post) -> float:
+    """Micro-dollars: $0.30 for a million tokens that go in, $2.50 for a million that come out."""
+    usage = post.reply.get("usageMetadata", {})
+    out = usage.get("candidatesTokenCount", 0) + usage.get("thoughtsTokenCount", 0)
+    return float(usage.get("promptTokenCount", 0) * 0.30 + out * 2.50)
+
+
 def check_pairs(project: Path, referee: Referee) -> None:
     """One pair for each answered request, with the words that were said; another model is flagged."""
     answered = [row for row in cl.requests(project) if row["state"] == "answered"]
@@ -161,5 +176,88 @@ def check_pairs(project: Path, referee: Referee) -> None:
     for row in answered:
         assert pairs[row["uid"]]["turns"][-1]["text"] in Reply(said[row["response_id"]].reply).text
         flags = {flag["kind"] for flag in pairs[row["uid"]]["flags"]}
-        assert ("model_differs" in flags) == (row["model_version"] == "gemini-of-another-day")
-    assert any(row["model_version"] == "gemini-of-another-day" for row in answered)
+        assert ("model_differs" in flags) == (row["model_version"] == OTHER_MODEL)
+    assert any(row["model_version"] == OTHER_MODEL for row in answered)
+
+
+STOPS = {
+    "not accept the key": Reply.error(
+        400, "API key not valid.", details=[{"@type": INFO, "reason": "API_KEY_INVALID", "domain": "g"}]
+    ),
+    "country": Reply.error(400, "User location is not supported.", word="FAILED_PRECONDITION"),
+    "credit": Reply.error(402, "Your prepaid credits are used up."),
+    "may not": Reply.error(403, "The caller does not have permission."),
+    "no model": Reply.error(404, "The model is not found."),
+    "log-in": Reply(b"", 307, (("Location", "https://login.example.org/"),)),
+}
+
+
+@pytest.mark.slow
+def test_what_a_person_must_mend_stops_the_run_within_what_is_in_flight(tmp_path: Path) -> None:
+    """Each with a sentence of its own; once it is mended, the same requests go out again."""
+    project = cl.new_project(tmp_path / "project", cl.draw_pictures(tmp_path / "pictures", range(9)))
+    said: dict[str, str] = {}
+    with Referee() as referee:
+        arguments = cl.gemini(project, referee, "--questions", "1", "--concurrency", "4")
+        for name, reply in STOPS.items():
+            before = len(referee.posts)
+            referee.script = always(reply)
+            process = cl.start_until(referee, arguments, 4)
+            referee.release()
+            done = cl.finish(process)
+            assert (done.code, len(referee.posts) - before) == (3, 4), done.err
+            said[name] = done.err.strip().splitlines()[-1]
+            assert cl.latest_job(project)["state"] == "failed"
+        assert set(cl.states(project)) == {"permanent"}
+        referee.script = Reply.good
+        cl.run(*arguments)
+    assert cl.states(project) == {"permanent": 4 * len(STOPS), "answered": 9}
+    assert len(cl.requests(project)) == len(referee.posts)
+    assert len(set(said.values())) == len(STOPS), said
+    assert all(name in text.lower() for name, text in said.items()), said
+    assert not any("login.example.org" in post.headers.get("host", "") for post in referee.posts)
+
+
+@pytest.mark.slow
+def test_a_quota_of_the_day_parks_the_run_until_midnight_in_the_west(tmp_path: Path) -> None:
+    """Nothing more is sent; the job waits for its moment, and a later run goes on."""
+    project = cl.new_project(tmp_path / "project", cl.draw_pictures(tmp_path / "pictures", range(9)))
+    with Referee(always(Reply.quota(PER_DAY, 3.5))) as referee:
+        arguments = cl.gemini(project, referee, "--questions", "1", "--concurrency", "3")
+        process = cl.start_until(referee, arguments, 3)
+        before = next_midnight_in_the_west()
+        referee.release()
+        done = cl.finish(process)
+        assert (done.code, len(referee.posts)) == (4, 3), done.err
+        job = cl.latest_job(project)
+        not_before = datetime.fromisoformat(job["not_before"])
+        assert (job["state"], not_before in (before, next_midnight_in_the_west())) == ("waiting", True)
+        referee.script = Reply.good
+        cl.run(*arguments)
+    assert cl.states(project) == {"quota_day": 3, "answered": 9}
+    assert len(referee.posts) == 12
+
+
+def next_midnight_in_the_west() -> datetime:
+    """When the next day begins where the service counts its days."""
+    tomorrow = datetime.now(ZoneInfo("America/Los_Angeles")).date() + timedelta(days=1)
+    return datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=ZoneInfo("America/Los_Angeles"))
+
+
+@pytest.mark.slow
+def test_a_key_that_is_betrayed_as_free_gets_no_further_image(tmp_path: Path) -> None:
+    """Until somebody says yes to that a second time."""
+    project = cl.new_project(tmp_path / "project", cl.draw_pictures(tmp_path / "pictures", range(9)))
+    with Referee(always(Reply.quota(f"{PER_MINUTE}-FreeTier", 0.1))) as referee:
+        arguments = cl.gemini(project, referee, "--questions", "1", "--concurrency", "3")
+        process = cl.start_until(referee, arguments, 3)
+        referee.release()
+        done = cl.finish(process)
+        assert (done.code, len(referee.posts)) == (3, 3), done.err
+        assert "free" in done.err
+        referee.script = Reply.good
+        assert "free" in cl.run(*arguments, code=3).err
+        assert len(referee.posts) == 3
+        cl.run(*arguments, "--free-tier-yes")
+    assert cl.states(project) == {"quota_minute": 3, "answered": 9}
+    assert len(referee.posts) == 12

@@ -142,6 +142,16 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
         time.sleep(0.02)
 
 
+def start_until(referee: Referee, arguments: Sequence[str], in_flight: int) -> subprocess.Popen[str]:
+    """Starts a generation, and waits until so many of its requests are with the referee, which holds them."""
+    referee.hold()
+    process = start(*arguments)
+    wanted = len(referee.posts) + in_flight
+    wait_until(lambda: len(referee.posts) >= wanted or process.poll() is not None, "requests in flight")
+    assert process.poll() is None, finish(process).err
+    return process
+
+
 def latest_job(project: Path) -> Row:
     """The newest job as ``status --json`` tells it."""
     jobs = run("status", project, "--json").json["jobs"]

@@ -1,9 +1,8 @@
-"""Projects for tests, written straight through the storage functions: no picture is drawn, decoded or sent."""
+"""Projects for tests, written straight through the storage functions: no picture is drawn or sent."""
 
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -154,17 +153,27 @@ def attempt(run_uid: str, image: int, fingerprint: str, number: int = 1, reserve
     )
 
 
-def query_plans(store: Store, read: Callable[[], object]) -> dict[str, list[str]]:
-    """The statements that a reading function really runs, each with how SQLite means to answer it."""
+def query_plans(store: Store, work: Callable[[], object]) -> dict[str, list[str]]:
+    """The statements that a function really runs, each with how SQLite means to do it.
+
+    They are asked about afterwards; ``work`` must leave its temporary tables standing.
+    """
     statements: list[str] = []
     store.conn.set_trace_callback(statements.append)
     try:
-        read()
+        work()
     finally:
         store.conn.set_trace_callback(None)
-    reading = [text for text in dict.fromkeys(statements) if text.lstrip().upper().startswith("SELECT")]
-    return {text: _plan(store.conn, text) for text in reading}
+    planned = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
+    return {
+        text: [row[3] for row in store.conn.execute(f"EXPLAIN QUERY PLAN {text}")]
+        for text in dict.fromkeys(statements)
+        if text.lstrip().upper().startswith(planned)
+    }
 
 
-def _plan(connection: sqlite3.Connection, statement: str) -> list[str]:
-    return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}")]
+def contents(store: Store) -> dict[str, list[tuple[object, ...]]]:
+    """Every row of every table."""
+    query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    names = [row[0] for row in store.conn.execute(query)]
+    return {name: store.conn.execute(f"SELECT * FROM {name}").fetchall() for name in names}

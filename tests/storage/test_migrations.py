@@ -18,9 +18,13 @@ from dermagui.storage.engine import Database
 from dermagui.storage.migrations import migrations
 
 LAST_STEP = migrations._migrations[-1].name
-TABLES = set(
-    ["acceptances", "banks", "cases", "dataset_pairs", "datasets", "facts", "files", "images", "jobs", "metadata", "pair_images", "pair_search", "pair_turns", "pairs", "people", "questions", "redactions", "requests", "runs", "sources", "splits", "tombstones", "verdicts"]
-)
+TABLES = {
+    *("facts", "people", "acceptances", "jobs"),
+    *("sources", "cases", "files", "images", "metadata", "redactions", "tombstones"),
+    *("banks", "questions", "runs", "requests"),
+    *("pairs", "pair_turns", "pair_images", "pair_search", "verdicts"),
+    *("datasets", "dataset_pairs", "splits"),
+}
 
 
 @pytest.fixture
@@ -62,7 +66,8 @@ def test_opening_again_changes_nothing(store: Store) -> None:
 
 def test_a_newer_database_is_refused_and_left_alone(store: Store) -> None:
     store.conn.execute(
-        "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('dermagui', 'm999_later', '')"
+        """INSERT INTO _sqlite_migrations (migration_set, name, applied_at)
+           VALUES ('dermagui', 'm999_later', '')"""
     )
     for read_only in (False, True):
         with pytest.raises(UserError) as raised:

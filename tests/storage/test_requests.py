@@ -101,19 +101,18 @@ def test_an_unknown_one_is_sent_again_only_when_a_person_said_so(store: Store, r
     begin(store, run_uid, "left", 2)
     assert not requests.histories(store)["left"].resend, "the yes was for one sending"
     requests.mark_unknown(store)
-    assert requests.histories(store)["left"] == History(
-        RequestState.UNKNOWN, "request.process_ended", 2, False
-    )
+    found = requests.histories(store)["left"]
+    assert found == History(RequestState.UNKNOWN, "request.process_ended", 2, False, in_state=2)
 
 
 def test_a_history_tells_the_newest_attempt_and_their_number(store: Store, run_uid: str) -> None:
-    states = [RequestState.RETRYABLE, RequestState.QUOTA_MINUTE, RequestState.BLOCKED]
+    states = [RequestState(name) for name in ("retryable", "quota_minute", "retryable")]
     for number, state in enumerate(states, 1):
         settle(store, begin(store, run_uid, "f", number), state)
     begin(store, run_uid, "e")
     begin(store, run_uid, "g")
     found = requests.histories(store)
-    assert found["f"] == History(RequestState.BLOCKED, "code.blocked", 3, False)
+    assert found["f"] == History(RequestState.RETRYABLE, "code.retryable", 3, False, in_state=2)
     assert found["e"] == found["g"] == History(RequestState.SENDING, "", 1, False)
 
 

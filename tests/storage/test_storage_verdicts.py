@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -34,7 +34,7 @@ def uid_of(number: int) -> str:
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Verdict]:
-    """Events of two people about three pairs; an undo takes back anything, even what comes later or itself."""
+    """Events of two people about three pairs; an undo takes back anything, even a later one or itself."""
     events: list[Verdict] = []
     count = draw(st.integers(1, 12))
     for number in range(count):
@@ -76,14 +76,17 @@ def outcome(store: Store) -> list[tuple[PairState, tuple[Turn, ...], list[Verdic
 
 
 @pytest.fixture(scope="module")
-def copies(tmp_path_factory: pytest.TempPathFactory) -> list[Store]:
+def copies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Store]]:
     """Three people's copies of the same three pairs."""
     made = []
     for name in "abc":
         with new_store(tmp_path_factory.mktemp(name) / "project") as store:
             pairs.add_pairs(store, [open_pair(uid=uid) for uid in PAIRS])
         made.append(store.folder)
-    return [Store(folder) for folder in made]
+    stores = [Store(folder) for folder in made]
+    yield stores
+    for store in stores:
+        store.close()
 
 
 @settings(max_examples=60)
@@ -156,19 +159,19 @@ def test_a_chain_of_undone_undos_may_be_long(count: int) -> None:
 def test_only_those_who_read_it_are_its_readers(store: Store) -> None:
     pair = open_pair()
     pairs.add_pairs(store, [pair])
-    who = [("reader", VerdictKind.UNSURE, VerdictMethod.READ), ("script", VerdictKind.ACCEPT, VerdictMethod.BULK),
-           ("undoer", VerdictKind.UNDO, VerdictMethod.READ)]  # fmt: skip
-    verdicts.append_verdicts(
-        store,
-        [
-            Verdict(new_uid(), pair.uid, person, kind, "2026-01-01T00:00:00.000Z", method)
-            for person, kind, method in who
-        ],
-    )
+    who = {
+        "reader": (VerdictKind.UNSURE, VerdictMethod.READ),
+        "script": (VerdictKind.ACCEPT, VerdictMethod.BULK),
+        "undoer": (VerdictKind.UNDO, VerdictMethod.READ),
+    }
+    events = [
+        Verdict(new_uid(), pair.uid, person, kind, "", method) for person, (kind, method) in who.items()
+    ]
+    verdicts.append_verdicts(store, events)
     assert verdicts.readers_of_pair(store, pair.uid) == {"reader"}
 
 
-def test_the_newest_event_of_all(store: Store, tmp_path: Path) -> None:
+def test_the_newest_event_of_all(store: Store) -> None:
     assert verdicts.newest_uid(store) == ""
     events = [Verdict(uid_of(n), "p", "a", VerdictKind.ACCEPT, "") for n in (3, 1, 2)]
     verdicts.append_verdicts(store, events)

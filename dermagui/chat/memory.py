@@ -1,0 +1,80 @@
+"""How much memory a chat with a model needs, estimated from the headers before anything is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dermagui.chat.model_facts import ModelFacts
+
+BATCH_TOKENS = 512
+"""Tokens that are evaluated at once; never below the tokens of a picture that is attended as a whole."""
+DEFAULT_IMAGE_TOKENS = 512
+"""Tokens that a picture of free size is given on an ordinary computer."""
+
+_F32_BYTES, _F16_BYTES = 4, 2
+_FIXED_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Bytes of main or graphics memory, by what needs them."""
+
+    weights: int
+    kv: int
+    """Keys and values of every position of the context."""
+    compute: int
+    projector: int
+    """Weights and working memory of the image encoder."""
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.weights + self.kv + self.compute + self.projector
+
+
+def usual_image_tokens(mmproj: ModelFacts | None) -> int:
+    """Tokens of one picture: what the projector fixes, or the usual number within its limits."""
+    projector = mmproj.projector if mmproj else None
+    if projector is None:
+        return 0
+    return max(projector.min_tokens or 0, min(projector.max_tokens or 0, DEFAULT_IMAGE_TOKENS))
+
+
+def memory_needed(
+    model: ModelFacts,
+    mmproj: ModelFacts | None,
+    context_tokens: int,
+    image_tokens: int | None = None,
+    *,
+    batch_tokens: int = BATCH_TOKENS,
+    kv_number_bytes: float = _F16_BYTES,
+) -> Memory:
+    """What a chat with so many tokens needs; pictures take part of the context.
+
+    An estimate. Weights and keys and values are exact: the bytes of all tensors, and 2 x layers x tokens x
+    KV heads x head length x bytes of a number, which agreed with llama.cpp to the last byte where it was
+    measured (llama.cpp keeps the whole context for layers with a sliding window too, unless it is told
+    otherwise). Working memory is what one batch leaves in the widest places of the graph: logits, the feed
+    forward part and the attention mask, with fused attention; it comes to 300 to 600 MB for models of about
+    7,000 million weights, as observed. Pages of a mapped file count as needed, for a model that is swapped
+    out answers a hundred times slower.
+    """
+    if image_tokens is None:
+        image_tokens = usual_image_tokens(mmproj)
+    batch = max(batch_tokens, image_tokens)
+    widest = model.vocabulary + 3 * model.feed_forward_length + 4 * model.embedding_length
+    return Memory(
+        weights=model.weight_bytes,
+        kv=round(model.kv_numbers_per_token * context_tokens * kv_number_bytes),
+        compute=_FIXED_BYTES + batch * _F32_BYTES * (widest + context_tokens),
+        projector=_projector_bytes(mmproj, image_tokens) if mmproj else 0,
+    )
+
+
+def _projector_bytes(mmproj: ModelFacts, image_tokens: int) -> int:
+    projector = mmproj.projector
+    if projector is None:
+        return mmproj.weight_bytes
+    patches = image_tokens * projector.merge**2
+    widest = 8 * projector.embedding_length + 2 * projector.feed_forward_length
+    return mmproj.weight_bytes + patches * _F32_BYTES * widest

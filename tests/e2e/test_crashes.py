@@ -1,0 +1,159 @@
+"""Kills, full disks, lost networks, interrupts: nothing that was paid is lost, nothing is paid twice in silence."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.fakes import command_line as cl
+from tests.fakes.referee import Post, Referee, Reply
+
+CONCURRENCY = 64
+KILLS = 20
+
+
+def check_each_asked_once(project: Path, referee: Referee, questions: int) -> None:
+    """So many questions were asked and answered, and each of them once; every POST has its row."""
+    asked = cl.asked_by_posts(referee.read_posts)
+    assert (len(asked), set(asked.values())) == (questions, {1})
+    assert not asked - cl.asked_by_rows(cl.requests(project))
+    assert cl.states(project)["answered"] == questions
+
+
+class Books:
+    """What is known of a project before a kill, to hold what it says afterwards against."""
+
+    def __init__(self, project: Path, referee: Referee) -> None:
+        self.project, self.referee = project, referee
+        self.answers: dict[str, str] = {}
+        self.unknown: set[str] = set()
+        self.allowed: Counter[str] = Counter()
+
+    def allow_resend(self) -> None:
+        """A person says that what is unknown may be sent, and perhaps paid, again."""
+        self.allowed.update(
+            row["fingerprint"] for row in cl.requests(self.project) if row["uid"] in self.unknown
+        )
+
+    def check(self) -> None:
+        """Every promise about a kill."""
+        rows = cl.requests(self.project)
+        posts, written = cl.asked_by_posts(self.referee.read_posts), cl.asked_by_rows(rows)
+        open_rows = [row for row in rows if row["state"] in ("sending", "unknown")]
+        assert not posts - written, "a POST without a row"
+        assert not (written - posts) - cl.asked_by_rows(open_rows), "a row without a POST that is not unknown"
+        unknown = {row["uid"] for row in open_rows}
+        assert self.unknown <= unknown
+        assert len(unknown - self.unknown) <= CONCURRENCY
+        answers = {row["uid"]: row["response"] for row in rows if row["state"] == "answered"}
+        assert self.answers.items() <= answers.items(), "an answer is gone"
+        self.unknown, self.answers = unknown, answers
+        self.check_resent(rows)
+
+    def check_resent(self, rows: list[cl.Row]) -> None:
+        """What may have been paid was sent again only as often as a person said so."""
+        resent: Counter[str] = Counter()
+        last: dict[str, str] = {}
+        for row in rows:
+            before = last.get(row["fingerprint"], "retryable")
+            assert before in ("retryable", "sending", "unknown"), f"sent again after it was {before}"
+            resent[row["fingerprint"]] += before != "retryable"
+            last[row["fingerprint"]] = row["state"]
+        assert not resent - self.allowed, "sent again in silence"
+
+    @property
+    def questions(self) -> int:
+        """How many questions were ever asked."""
+        return len({row["fingerprint"] for row in cl.requests(self.project)})
+
+    @property
+    def left(self) -> int:
+        """How many questions are neither answered nor unknown, of those that were ever asked."""
+        last = {row["fingerprint"]: row["state"] for row in cl.requests(self.project)}
+        return sum(state not in ("answered", "sending", "unknown") for state in last.values())
+
+
+def hiccup(post: Post) -> Reply:
+    """A 503 at the first asking of every ninth picture, and answers of different speed."""
+    if post.picture % 9 == 0 and post.nth == 1:
+        return Reply.error(503)
+    return Reply.good(post, delay_seconds=post.number % 5 / 50)
+
+
+@pytest.mark.slow
+def test_twenty_kills(tmp_path: Path) -> None:
+    """The job is killed at random moments, at the largest concurrency, and run again."""
+    seed = int(os.environ.get("DERMAGUI_TEST_SEED") or random.randrange(2**32))
+    print(f"DERMAGUI_TEST_SEED={seed}")  # noqa: T201 - shown where the test fails
+    chance = random.Random(seed)
+    pictures, questions = 80, 5
+    project = cl.new_project(tmp_path / "project", cl.draw_pictures(tmp_path / "pictures", range(pictures)))
+    with Referee(hiccup) as referee:
+        arguments = cl.gemini(
+            project, referee, "--questions", str(questions), "--concurrency", str(CONCURRENCY)
+        )
+        books = Books(project, referee)
+        for _ in range(KILLS):
+            nothing_left = books.questions == pictures * questions and not books.left
+            if nothing_left:
+                books.allow_resend()
+            options = ["--resend-unknown"] if nothing_left else []
+            run_and_kill(project, referee, [*arguments, *options], chance.randrange(80))
+            books.check()
+        cl.run(*arguments)
+        books.check()
+        assert books.left == 0
+        assert {row["state"] for row in cl.requests(project)} <= {"answered", "unknown", "retryable"}
+        books.allow_resend()
+        cl.run(*arguments, "--resend-unknown")
+        books.check_resent(cl.requests(project))
+    check_end(project, pictures * questions)
+
+
+def run_and_kill(project: Path, referee: Referee, arguments: list[str], posts: int) -> None:
+    """Starts a generation, and kills its job when that many POSTs have come."""
+    earlier = cl.read(project, "SELECT max(id) AS id FROM jobs")[0]["id"]
+    process = cl.start(*arguments)
+    pid = job_process(project, process, earlier)
+    last = len(referee.posts) + posts
+
+    def kill(post: Post) -> None:
+        if post.number >= last:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    referee.on_post = kill
+    if posts == 0:
+        os.kill(pid, signal.SIGKILL)
+    done = cl.finish(process)
+    referee.on_post = lambda post: None
+    assert done.code == 4, f"this run was not killed: {done.err}"
+
+
+def job_process(project: Path, process: subprocess.Popen[str], earlier: str) -> int:
+    """The process of the job that a command has started."""
+    query = "SELECT pid FROM jobs WHERE id > ? AND pid <> ?"
+    cl.wait_until(
+        lambda: cl.read(project, query, earlier, process.pid) or process.poll() is not None, "a job"
+    )
+    pid = int(cl.read(project, query, earlier, process.pid)[0]["pid"])
+    assert psutil.Process(pid).ppid() == process.pid
+    return pid
+
+
+def check_end(project: Path, questions: int) -> None:
+    """Everything is answered, and each answer became one pair."""
+    rows = cl.requests(project)
+    answered = {row["uid"]: row["fingerprint"] for row in rows if row["state"] == "answered"}
+    assert len(answered) == len(set(answered.values())) == questions
+    pairs = cl.read(project, "SELECT request_uid FROM pairs")
+    assert sorted(pair["request_uid"] for pair in pairs) == sorted(answered)
