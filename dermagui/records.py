@@ -185,19 +185,22 @@ class Picture:
 class PixelRecipe:
     """How a picture becomes the bytes that are sent, shown or trained on.
 
-    ``longest_side`` in pixels (None keeps the size; nothing is ever enlarged), both sides are made
-    a multiple of ``multiple_of``, ``codec`` is ``jpeg`` or ``png``, ``quality`` is that of JPEG.
+    ``longest_side`` in pixels (None keeps the size; only with ``enlarge`` does anything grow), both sides
+    are made a multiple of ``multiple_of``, ``codec`` is ``jpeg`` or ``png``, ``quality`` is that of JPEG.
     """
 
     longest_side: int | None = 1024
     multiple_of: int = 1
     codec: str = "jpeg"
     quality: int = 88
+    enlarge: bool = False
+    """For image encoders that want one size and would otherwise enlarge by themselves."""
 
     @property
     def key(self) -> str:
         """A name of this recipe that is safe in a path and in a fingerprint."""
-        return f"{self.longest_side or 'full'}-{self.multiple_of}-{self.codec}-{self.quality}"
+        size = f"{self.longest_side or 'full'}{'-enlarged' if self.enlarge else ''}"
+        return f"{size}-{self.multiple_of}-{self.codec}-{self.quality}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,7 +165,13 @@ def compile_in(work: Path, build: Build, log: BinaryIO) -> Path:
     (archive,) = source.glob("*.tar.gz")
     shutil.unpack_archive(archive, source)
     # Not by pip: it would look into a cache of wheels that does not know our settings.
-    command = [sys.executable, "-c", BUILD_WHEEL, wheels, json.dumps({"wheel.exclude": NOT_IN_THE_WHEEL})]
+    command = [
+        sys.executable,
+        "-c",
+        BUILD_WHEEL,
+        str(wheels),
+        json.dumps({"wheel.exclude": NOT_IN_THE_WHEEL}),
+    ]
     run_logged(command, log, environment, source / archive.name.removesuffix(".tar.gz"))
     (wheel,) = wheels.glob("*.whl")
     return wheel
@@ -178,6 +184,9 @@ def build_environment(work: Path, tools: Path, build: Build) -> dict[str, str]:
     settings = shlex.join([f"-DCMAKE_PROJECT_llama.cpp_INCLUDE={include.as_posix()}", *build.settings])
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SKBUILD_")}
     path = os.pathsep.join([str(tools / "bin"), kept.get("PATH", "")])
+    if sys.platform != "win32":
+        # A failed assertion names its source file: the folders of this user are nobody's business.
+        kept |= dict.fromkeys(("CFLAGS", "CXXFLAGS"), shlex.quote(f"-ffile-prefix-map={work}=."))
     return kept | {"PYTHONPATH": str(tools), "PATH": path, "CMAKE_ARGS": settings}
 
 

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from dermagui import paths
@@ -69,9 +68,9 @@ def model_from(data: Mapping[str, Any]) -> CatalogueModel:
     return CatalogueModel(**{**data, "files": files})
 
 
-def load_catalogue(path: Path | None = None) -> tuple[CatalogueModel, ...]:
-    """The catalogue that ships with the program, or another. Raises ``DataError`` ``catalogue.unreadable``."""
-    path = path or paths.resources() / "models" / "catalogue.json"
+def load_catalogue() -> tuple[CatalogueModel, ...]:
+    """The catalogue that ships with the program. Raises ``DataError`` ``catalogue.unreadable``."""
+    path = paths.resources() / "models" / "catalogue.json"
     try:
         return tuple(map(model_from, json.loads(path.read_text(encoding="utf-8"))["models"]))
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:

@@ -37,7 +37,7 @@ MOST_KEPT_BYTES = 8 << 20
 MOST_TEXTS = 1 << 22
 """Texts in the arrays of one file; the largest vocabularies and their merges are below a million."""
 MOST_ELEMENTS = 1 << 40
-"""Of one array of numbers, or of one tensor."""
+"""Of one array of numbers, of one tensor, or bytes of one text; more is no fact but a fault."""
 MOST_TENSORS = MOST_PAIRS = 1 << 16
 LONGEST_KEY = (1 << 16) - 1
 LONGEST_TENSOR_NAME = 63
@@ -229,6 +229,8 @@ class _Reader:
     def text(self) -> str | LongValue:
         """A text of the metadata; bytes that are no UTF-8 are replaced."""
         length = self.u64()
+        if length > MOST_ELEMENTS:
+            raise self.bad("text_length")
         if length > LONGEST_TEXT:
             self.skip(length)
             return LongValue("text", length)
@@ -242,7 +244,7 @@ class _Reader:
                 (length,) = unpack(read(8))
                 at += 8 + length
                 if at > size:
-                    raise self.truncated(at)
+                    raise self.bad("text_length") if length > MOST_ELEMENTS else self.truncated(at)
                 seek(length, os.SEEK_CUR)
         except struct.error:
             raise self.truncated(at + 8) from None
@@ -281,6 +283,8 @@ def _read_version(reader: _Reader) -> int:
 
 def _read_metadata(reader: _Reader, count: int) -> dict[str, Value]:
     metadata: dict[str, Value] = {}
+    if not count:
+        raise reader.bad("no_metadata")
     for _ in range(count):
         key = reader.name(LONGEST_KEY)
         if key in metadata:

@@ -12,6 +12,8 @@ from dermagui.chat.model_facts import GgufKind, ModelFacts, describe
 from dermagui.errors import DataError, UserError
 from dermagui.paths import display_path
 
+UNSUPPORTED = "mllama"
+"""Llama 3.2 Vision: llama.cpp has no cross-attention to pictures, so it cannot run these."""
 NAMED_AT_MOST = 5
 
 # Type of a projector → the architectures of its language models, where only these go with it; they go with
@@ -57,7 +59,7 @@ def refuse_unusable(model: GgufFile) -> None:
     ``chat.is_mmproj_alone``, ``chat.is_adapter``, ``chat.not_a_model``.
     """
     path, facts = display_path(model.path), model.facts
-    if facts.architecture == "mllama":
+    if facts.architecture == UNSUPPORTED:
         raise UserError("chat.mllama", path=path)
     if facts.kind is GgufKind.PROJECTOR:
         models = [display_path(found.path.name) for found in find_models(model)]
@@ -145,7 +147,7 @@ def usually_sees(facts: ModelFacts) -> bool:
 
 
 def _goes_with(model: GgufFile, mmproj: GgufFile) -> bool:
-    if model.facts.kind is not GgufKind.MODEL:
+    if model.facts.kind is not GgufKind.MODEL or model.facts.architecture == UNSUPPORTED:
         return False
     try:
         refuse_projector(model, mmproj)

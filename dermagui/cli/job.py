@@ -21,6 +21,7 @@ FUNCTIONS = {
     "generate": "dermagui.generation.run",
     "practice": "dermagui.demo.practice",
     "export": "dermagui.datasets.export",
+    "download": "dermagui.chat.download",
 }
 """Kind → the module whose ``run`` does it."""
 

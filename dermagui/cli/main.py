@@ -29,6 +29,7 @@ COMMANDS = (
     "airplane",
     "key",
     "settings",
+    "model",
     "demo",
     "job",
 )

@@ -46,10 +46,10 @@ _WORDS = {
     RequestState.ANSWERED: "usable answers",
 }
 _SLIPS = {
-    Slip.LEAK: (FlagKind.LEAK, "answers that leak the hidden hint"),
-    Slip.WRONG: (FlagKind.CONTRADICTION, "answers that contradict the label"),
-    Slip.DUPLICATE: (FlagKind.DUPLICATE, "answers that repeat an earlier one"),
-    Slip.REFUSAL: (FlagKind.REFUSAL, "answers that refuse"),
+    Slip.LEAK: (FlagKind.LEAK, "leaks of the hidden hint"),
+    Slip.WRONG: (FlagKind.CONTRADICTION, "contradictions of the label"),
+    Slip.DUPLICATE: (FlagKind.DUPLICATE, "repetitions of an earlier answer"),
+    Slip.REFUSAL: (FlagKind.REFUSAL, "refusals"),
 }
 
 
@@ -106,6 +106,7 @@ def audit_books(books: Books, concurrency: int, answered_before: Collection[str]
         "Every POST that the server counted has its row in our database, written before it was sent",
         f"{len(books.posts)} POSTs, {len(books.rows)} rows, {without_row} POSTs without a row",
         without_row == 0,
+        ("POSTs without a row of ours", f"{without_row} of {len(books.posts)}"),
     )
     yield Claim(
         "Every row without a POST is one that is called unknown",
@@ -118,14 +119,18 @@ def audit_books(books: Books, concurrency: int, answered_before: Collection[str]
         0 < unknown <= concurrency,
     )
     gone, dropped = count_lost(books, answered_before)
+    delivered = [answer for answer, post in books.post_of.items() if post.complete]
+    here = sum(answer in books.row_of for answer in delivered)
     yield Claim(
         "Answers lost: 0",
         f"{len(answered_before)} committed before the kill, {gone} gone; "
-        f"{len(books.row_of)} of {len(books.post_of)} delivered are here, {dropped} unexplained",
+        f"{here} of {len(delivered)} delivered are here, {dropped} unexplained",
         gone == dropped == 0,
+        ("answers lost", f"{gone + dropped}"),
     )
     repeats = count_silent_repeats(books)
-    yield Claim("Paid twice in silence: 0", f"{repeats}", repeats == 0)
+    headline = ("paid twice in silence", f"{repeats}")
+    yield Claim("Paid twice in silence: 0", f"{repeats} of {len(books.posts)} POSTs", repeats == 0, headline)
 
 
 def _unmatched(books: Books) -> tuple[int, int]:
@@ -201,7 +206,8 @@ def audit_slips(books: Books) -> Iterator[Claim]:
         planted, flagged = _slips(books, slip, flag)
         text = f"Planted and flagged: {words}"
         if planted:
-            yield Claim(text, f"{planted} planted, {flagged} flagged as “{flag}”", planted <= flagged)
+            found = f"{planted} planted, {flagged} flagged as “{flag}”"
+            yield Claim(text, found, planted <= flagged, (f"{words} found", f"{flagged} of {planted}"))
         else:
             yield Claim(text, "not applicable: none could be planted", None)
 

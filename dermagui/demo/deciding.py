@@ -49,12 +49,12 @@ def review(tour: Tour, images: Mapping[int, str]) -> Pairs:
         tour.shell.run(stage, *decide, *how, "--as", PERSON, *uids)
     edited = next((pair for pair in pairs if not pair["flags"]), pairs[0])
     new_answer = edited["turns"][-1]["text"] + _ADDED
-    states = []
+    seen: list[Pairs] = []
     for action in (["edit", edited["uid"][-12:], "--answer", new_answer], ["undo"], ["redo"]):
         tour.shell.run(stage, *decide, *action, "--as", PERSON)
-        states.append(_states(tour.pairs(stage)))
-    after = tour.pairs(stage)
-    _claim_verdicts(stage, pairs, after, states, edited["uid"])
+        seen.append(tour.pairs(stage))
+    after = seen[-1]
+    _claim_verdicts(stage, pairs, seen, edited["uid"])
     stage.figures = {f"pairs: {state}": n for state, n in Counter(pair["state"] for pair in after).items()}
     stage.pictures = [_shown(tour, pair, images, edited["uid"], new_answer) for pair in _most_telling(after)]
     return after
@@ -71,27 +71,22 @@ def _by_reason(pairs: Pairs) -> dict[str, list[str]]:
     return found
 
 
-def _states(pairs: Pairs) -> dict[str, str]:
-    return {pair["uid"]: pair["state"] for pair in pairs}
-
-
-def _claim_verdicts(
-    stage: Stage, before: Pairs, after: Pairs, states: Sequence[Mapping[str, str]], edited: str
-) -> None:
+def _claim_verdicts(stage: Stage, before: Pairs, seen: Sequence[Pairs], edited: str) -> None:
+    """``seen`` are the pairs after the edit, its undo and its redo."""
+    after = seen[-1]
     flagged = {pair["uid"] for pair in before if pair["flags"]}
-    wrong = [pair["uid"] for pair in after if (pair["uid"] in flagged) == (pair["state"] in ACCEPTED_STATES)]
-    found = f"{len(after) - len(flagged)} accepted, {len(flagged)} flagged, {len(wrong)} on the wrong side"
+    wrong = [pair for pair in after if (pair["uid"] in flagged) == (pair["state"] in ACCEPTED_STATES)]
+    found = f"{len(after) - len(flagged)} unflagged, {len(flagged)} flagged, {len(wrong)} on the wrong side"
     stage.claim("Every unflagged pair is accepted and no flagged one", found, not wrong)
+    states = [{pair["uid"]: pair["state"] for pair in pairs} for pairs in seen]
     told = [state[edited] for state in states]
     expected = [PairState.EDITED, PairState.ACCEPTED, PairState.EDITED]
     stage.claim("Edit, undo, redo", " → ".join(told), told == expected)
-    others = {uid: state for uid, state in states[0].items() if uid != edited}
-    moved = sum(state != others.get(uid, state) for later in states for uid, state in later.items())
-    kept = sum(pair["turns"] != old["turns"] for pair, old in zip(after, before, strict=True))
-    found = f"{moved} other pairs moved, {kept} generated texts changed"
-    stage.claim(
-        "Undo and redo move nothing else, and no generated text is overwritten", found, moved == kept == 0
-    )
+    others = [{uid: state for uid, state in of_all.items() if uid != edited} for of_all in states]
+    moved = sum(one != others[0][uid] for state in others[1:] for uid, one in state.items())
+    changed = sum(pair["turns"] != old["turns"] for pair, old in zip(after, before, strict=True))
+    found = f"{moved} other pairs moved, {changed} generated texts changed"
+    stage.claim("Undo and redo move nothing else; generated text stays", found, moved == changed == 0)
 
 
 def _most_telling(pairs: Pairs) -> Iterator[dict[str, Any]]:
@@ -114,7 +109,9 @@ def _shown(
     lines = [("Question", pair["turns"][0]["text"]), ("Answer", pair["turns"][-1]["text"])]
     if pair["uid"] == edited:
         lines[-1] = ("Answer, edited", new_answer)
-    lines += [(f"Flag: {flag['kind'].replace('_', ' ')}", flag["evidence"]) for flag in pair["flags"]]
+    for kind in dict.fromkeys(flag["kind"] for flag in pair["flags"]):
+        evidence = " · ".join(flag["evidence"] for flag in pair["flags"] if flag["kind"] == kind)
+        lines.append((f"Flag: {kind.replace('_', ' ')}", evidence))
     return Shown(picture, pair["state"], tuple(lines))
 
 
@@ -146,7 +143,7 @@ def export(tour: Tour, pairs: Pairs) -> None:
 
 
 def _seed_that_parts_the_twins(phantoms: PhantomSet | None) -> int:
-    """A seed that puts the planted near-duplicates into different splits, so that there is one to be named."""
+    """A seed that puts the planted near-duplicates into different splits, so that they have to be named."""
     if phantoms is None:
         return 0
     patients = {phantom.path: phantom.values["patient"] for phantom in phantoms.images}

@@ -25,11 +25,11 @@ Rows = list[dict[str, Any]]
 
 
 def pass_the_door(tour: Tour, server: Rehearsal) -> None:
-    """One request as Gemini would get it, with a key, and its line in the ledger; and none in airplane mode."""
+    """One request as Gemini would get it, with a key, and its line in the ledger; none in airplane mode."""
     stage = tour.stage(
         "The door, the ledger, airplane mode",
-        "One request goes the way of a real one: provider gemini, terms accepted, a key from the environment; "
-        "only the address is this computer. It stands in the ledger. In airplane mode nothing is sent.",
+        "One request goes the way of a real one: provider gemini, terms accepted, a key from the "
+        "environment; only the address is this computer. In airplane mode nothing is sent.",
         Nature.REHEARSED,
     )
     gemini = ["generate", PROJECT, "--provider", "gemini", "--model", GEMINI_MODEL, "--tier", "paid"]
@@ -67,8 +67,9 @@ def forget(tour: Tour, pairs: Rows) -> None:
     """Forgets one image and, where there is one, a patient; then searches every file for them."""
     stage = tour.stage(
         "Forgetting",
-        "One image and one patient are forgotten: rows, thumbnails, prepared pixels, pairs, job stories. Then "
-        "every file of the project and of the program's own data is searched, free pages of the database too.",
+        "One image and one patient are forgotten: rows, thumbnails, prepared pixels, pairs, job stories. "
+        "Then every file of the project and of the program's own data is searched, to the free pages of the "
+        "database.",
     )
     rows = [row for row in tour.rows(stage) if row["state"] == FileState.READY]
     image = rows[0]
@@ -105,7 +106,7 @@ def _forget(tour: Tour, stage: Stage, what: str, rows: Rows, pairs: Rows, names:
 
 
 def _traces(rows: Rows, pairs: Rows, names: Iterable[str]) -> set[bytes]:
-    """What would betray that something was here: names, paths, hashes of pixels, uids and answers of pairs."""
+    """What would betray that something was here: names, paths, pixel hashes, uids and answers of pairs."""
     images = {row["image"] for row in rows}
     gone = [pair for pair in pairs if images & {image["image_id"] for image in pair["images"]}]
     kept = {pair["turns"][-1]["text"] for pair in pairs if pair not in gone}
@@ -119,19 +120,21 @@ def check_nothing_is_left(tour: Tour, server: Rehearsal) -> None:
     """Originals, key, port and processes; then says what this tour did not run."""
     stage = tour.stage(
         "What is left behind",
-        "The server has ended. The originals are hashed again, and every file that the tour wrote is searched "
-        "for the key that it was given.",
+        "The server has ended. The originals are hashed again, and every file that the tour wrote is "
+        "searched for the key that it was given.",
     )
     server.stop()
     after = fingerprint_files(tour.images)
     changed = changed_files(tour.originals, after)
     found = f"{len(changed)} of {len(tour.originals)} files: sha256, size and time of change compared"
-    stage.claim("Originals changed: 0", found, not changed)
+    stage.claim("Originals changed: 0", found, not changed, ("originals changed", f"{len(changed)}"))
     leaks = files_with([tour.shell.key.encode()], [tour.out])
     told = [ran for part in tour.stages for ran in part.runs if tour.shell.key in repr(ran)]
     count = sum(path.is_file() for path in tour.out.rglob("*"))
     found = f"{len(leaks)} of {count} files, {len(told)} of {_runs(tour)} commands' words"
-    stage.claim(f"The key of the tour ({KEY_VARIABLE}) stands nowhere", found, not leaks and not told)
+    headline = ("places where the key was found", f"{len(leaks) + len(told)}")
+    text = f"The key of the tour ({KEY_VARIABLE}) stands nowhere"
+    stage.claim(text, found, not leaks and not told, headline)
     listening = server.is_listening()
     stage.claim("No port is listening", "open" if listening else "closed", not listening)
     left = _processes_left(tour)
@@ -160,7 +163,7 @@ def say_what_was_not_run(tour: Tour) -> None:
     for title, story in (
         (
             "Gemini itself",
-            "Not asked: it needs a key, and money. The code that would ask it ran against the rehearsal server.",
+            "Not asked: it needs a key and money. The code that asks it ran against the rehearsal server.",
         ),
         ("The window", "This tour is the library and the command line; it opens no window."),
         ("Training and chat", "Not part of this tour; it needs no GPU."),

@@ -28,8 +28,8 @@ CONCURRENCY = 8
 SMALL_BUDGET_USD, LARGE_BUDGET_USD = 0.022, 5.0
 ANSWERS_BEFORE_KILL = 8
 MODEL = "practice"
-_MOST_ON_SHEET = 28
-_CELL_PIXELS = 168
+_MOST_ON_SHEET, _MOST_ABREAST = 30, 10
+_CELL_PIXELS = 148
 
 Rows = list[dict[str, Any]]
 
@@ -84,7 +84,7 @@ def _claim_planted_files(
     told_apart = all(reasons) and reasons[0] != reasons[1]
     stage.claim(
         "Planted and found: a file cut off, and words that are named .jpg",
-        ", ".join(map(str, reasons)),
+        " ".join(map(str, reasons)),
         told_apart,
     )
     one, copy = map(row, planted.same_bytes)
@@ -120,7 +120,7 @@ def _look_alike(tour: Tour, images: list[int]) -> bool:
 def _contact_sheet(tour: Tour, readable: Rows) -> Shown:
     """The project's own thumbnails, side by side."""
     hashes = list(dict.fromkeys(row["sha256"] for row in readable))[:_MOST_ON_SHEET]
-    columns = min(7, len(hashes))
+    columns = min(len(hashes), min(range(_MOST_ABREAST, 4, -1), key=lambda width: -len(hashes) % width))
     size = (columns * _CELL_PIXELS, math.ceil(len(hashes) / columns) * _CELL_PIXELS)
     sheet = Image.new("RGB", size, (128, 128, 128))
     for n, sha256 in enumerate(hashes):
@@ -137,7 +137,7 @@ def _contact_sheet(tour: Tour, readable: Rows) -> Shown:
 def plan_options(readable: Rows) -> list[str]:
     """A plan of about as many requests for any folder: many questions about few pictures, or the reverse."""
     images = len({row["sha256"] for row in readable})
-    return ["--questions", str(math.ceil(REQUESTS / images)), "--limit", str(REQUESTS)]
+    return ["--provider", MODEL, "--questions", str(math.ceil(REQUESTS / images))]
 
 
 def preview(tour: Tour, plan: list[str]) -> set[str]:
@@ -147,8 +147,7 @@ def preview(tour: Tour, plan: list[str]) -> set[str]:
         "The exact prompt and the exact bytes, written to a folder. The picture is rebuilt from its pixels, "
         "turned upright, at most 1024 pixels long: nothing of the file but what you see goes along.",
     )
-    options = ["--provider", MODEL, *plan, "--preview", "preview"]
-    tour.shell.run(stage, "generate", PROJECT, *options)
+    tour.shell.run(stage, "generate", PROJECT, *plan, "--preview", "preview")
     sent = sorted((tour.work / "preview").glob("*.jpg"))
     carried = [name for path in sent for name in _metadata_in(path)]
     stage.figures = {
@@ -173,8 +172,8 @@ def _metadata_in(path: Path) -> list[str]:
 
 def generate(tour: Tour, server: Rehearsal, plan: list[str], previewed: set[str]) -> None:
     """Reaches a budget, is killed in mid-flight, resumes, asks, and then has nothing left; then the audit."""
-    options = ["--provider", MODEL, "--base-url", server.base_url, *plan]
-    command = ["generate", PROJECT, *options, "--concurrency", str(CONCURRENCY), "--yes", "--json"]
+    bounds = ["--limit", str(REQUESTS), "--concurrency", str(CONCURRENCY)]
+    command = ["generate", PROJECT, *plan, "--base-url", server.base_url, *bounds, "--yes", "--json"]
     _reach_budget(tour, command)
     command += ["--budget", f"{LARGE_BUDGET_USD:g}"]
     answered_before = _kill_in_flight(tour, command)
@@ -305,7 +304,7 @@ def _status(tour: Tour, stage: Stage) -> dict[str, Any]:
 
 
 def _counts(counts: dict[str, int]) -> dict[str, object]:
-    return {f"requests: {state}": count for state, count in counts.items()}
+    return {state.replace("_", " "): count for state, count in counts.items()}
 
 
 def _attempts(tour: Tour) -> Rows:

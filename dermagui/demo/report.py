@@ -11,13 +11,14 @@ from dermagui.demo.steps import Claim, Ran, Shown, Stage, Tour
 
 _MARKS = {True: ("holds", "✓"), False: ("untrue", "✗"), None: ("open", "–")}
 _SAID_LINES = 6
+_LINE_CHARACTERS = 230
 
 
 def write_report(tour: Tour, seconds: float) -> None:
     """Writes ``index.html`` into the report's folder."""
     style = (paths.resources() / "templates" / "demo-report.css").read_text(encoding="utf-8")
     body = "\n".join(
-        [_opening(tour, seconds), _overview(tour), *_stages(tour), _closing(tour)],
+        [_opening(tour, seconds), _overview(tour), *_stages(tour), _closing()],
     )
     page = f"""<!doctype html>
 <html lang="en">
@@ -57,7 +58,19 @@ def _opening(tour: Tour, seconds: float) -> str:
 <p class="lead">This page was written by <code>dermagui demo</code>, version {__version__}. It ran the whole
 way on {pictures}: {commands} commands of the real command line, each in a process of its own. What came
 back was read from the database and compared with what an independent server had counted.</p>
-<div class="verdict {"untrue" if untrue else ""}"><strong>{word}</strong>{more}<span>{seconds:.0f} seconds</span></div>"""
+<div class="verdict {"untrue" if untrue else ""}"><strong>{word}</strong>{more}
+<span>{seconds:.0f} seconds</span></div>
+{_headlines(claims)}
+{"".join(_figure(picture, tour) for stage in tour.stages[:1] for picture in stage.pictures)}"""
+
+
+def _headlines(claims: list[Claim]) -> str:
+    return _tiles([claim.headline for claim in claims if claim.headline])
+
+
+def _tiles(figures: Iterable[tuple[str, str]]) -> str:
+    cells = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in figures)
+    return f'<dl class="figures">{cells}</dl>'
 
 
 def _overview(tour: Tour) -> str:
@@ -70,7 +83,8 @@ def _overview(tour: Tour) -> str:
     return f"""<section><h2>What was done, and how real it was</h2>
 <p class="story"><b>Real</b> is the program as it is used. <b>Rehearsed</b> is the same program talking to a
 server on this computer in the place of Gemini: nothing left the computer, and nothing was paid.</p>
-<table><thead><tr><th></th><th>Stage</th><th>How real</th><th>Lines that hold</th><th>Time</th></tr></thead>
+<table class="overview"><thead><tr><th></th><th>Stage</th><th>How real</th><th class="n">Lines that hold</th>
+<th class="n">Time</th></tr></thead>
 <tbody>{lines}</tbody></table></section>"""
 
 
@@ -93,10 +107,11 @@ def _stages(tour: Tour) -> Iterable[str]:
             _commands(stage.runs, tour),
             _figures(stage.figures),
             _claims(stage.claims),
-            _pictures(stage, tour),
+            _pictures(stage, tour) if number > 1 else "",  # those of the first stand at the top
         ]
         yield f"""<section id="stage-{number}">
-<div class="head"><span class="number">{number}</span><h2>{escape(stage.title)}</h2>{_badge(stage.nature)}</div>
+<div class="head"><span class="number">{number}</span><h2>{escape(stage.title)}</h2>
+{_badge(stage.nature)}</div>
 <p class="story">{escape(stage.story)}</p>
 {"".join(parts)}</section>"""
 
@@ -104,27 +119,27 @@ def _stages(tour: Tour) -> Iterable[str]:
 def _commands(runs: list[Ran], tour: Tour) -> str:
     if not runs:
         return ""
-    listed = "\n".join(_command(ran, tour) for ran in runs)
-    word = "The command" if len(runs) == 1 else f"The {len(runs)} commands"
-    return f"<details><summary>{word}, and what was said</summary><pre>{listed}</pre></details>"
+    lines = "\n".join(f'<span class="prompt">$ </span>{escape(_shortened(ran.line))}' for ran in runs)
+    said = "\n".join(_said(ran, tour) for ran in runs)
+    return f"<pre>{lines}</pre><details><summary>What was said</summary><pre>{said}</pre></details>"
 
 
-def _command(ran: Ran, tour: Tour) -> str:
+def _shortened(line: str) -> str:
+    return line if len(line) <= _LINE_CHARACTERS else f"{line[:_LINE_CHARACTERS]}…"
+
+
+def _said(ran: Ran, tour: Tour) -> str:
     """A command as it was typed, how it ended, and the last lines of what it said to a person."""
-    said = ran.stderr.replace(f"{tour.work}/", "").strip().splitlines()[-_SAID_LINES:]
+    told = ran.stderr.replace(f"{tour.work}/", "").strip().splitlines()[-_SAID_LINES:]
     end = f"  # {ran.seconds:.1f} s" + (f", exit code {ran.code}" if ran.code else "")
-    told = "".join(f'\n<span class="said">  {escape(line)}</span>' for line in said)
-    return f'<span class="prompt">$ </span>{escape(ran.line)}<span class="cost">{end}</span>{told}'
+    said = "".join(f"\n  {escape(line)}" for line in told)
+    return f'<span class="prompt">$ </span>{escape(ran.line)}<span class="said">{end}{said}</span>'
 
 
 def _figures(figures: dict[str, object]) -> str:
     if not figures:
         return ""
-    cells = "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{escape(_number(value))}</dd></div>"
-        for name, value in figures.items()
-    )
-    return f'<h3>Read back</h3><dl class="figures">{cells}</dl>'
+    return f"<h3>Read back</h3>{_tiles((name, _number(value)) for name, value in figures.items())}"
 
 
 def _number(value: object) -> str:
@@ -157,7 +172,8 @@ def _pictures(stage: Stage, tour: Tour) -> str:
 
 def _figure(shown: Shown, tour: Tour) -> str:
     caption = escape(shown.caption)
-    return f'<figure><img src="{_source(shown, tour)}" alt="{caption}"><figcaption>{caption}</figcaption></figure>'
+    picture = f'<img src="{_source(shown, tour)}" alt="{caption}">'
+    return f"<figure>{picture}<figcaption>{caption}</figcaption></figure>"
 
 
 def _pair(shown: Shown, tour: Tour) -> str:
@@ -173,9 +189,9 @@ def _source(shown: Shown, tour: Tour) -> str:
     return escape(shown.path.relative_to(tour.out).as_posix())
 
 
-def _closing(tour: Tour) -> str:
-    return """<footer><p>Everything that this page speaks of lies in the folder <code>work</code> beside it: the
-project, the datasets, the server's own book. To look for yourself:
+def _closing() -> str:
+    return """<footer><p>Everything that this page speaks of lies in the folder <code>work</code> beside it:
+the project, the datasets, the server's own book. To look for yourself:
 <code>dermagui status work/project</code>, <code>dermagui review work/project list</code>.</p>
 <p>The answers on this page are rehearsed: written by a program that measures a picture, not by a doctor and
 not by a medical model. Some are wrong on purpose.</p></footer>"""

@@ -39,6 +39,8 @@ class Claim:
     found: str
     holds: bool | None
     """None where the question does not arise, as with faults that nobody planted."""
+    headline: tuple[str, str] | None = None
+    """A label and a number for the top of the report, where this is one of the claims that matter most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +85,11 @@ class Stage:
     quote: str = ""
     """Text as it was printed, such as a prompt."""
 
-    def claim(self, text: str, found: object, holds: bool | None) -> None:
+    def claim(
+        self, text: str, found: str, holds: bool | None, headline: tuple[str, str] | None = None
+    ) -> None:
         """Adds a line to the table."""
-        self.claims.append(Claim(text, str(found), holds))
+        self.claims.append(Claim(text, found, holds, headline))
 
 
 class UnexpectedEnd(Exception):

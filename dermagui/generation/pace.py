@@ -37,8 +37,11 @@ class Pace:
 
     def refused(self, delay_seconds: float) -> None:
         """The service said that it was too much: fewer from now on, and none before the delay is over."""
-        moment = time.monotonic()
-        if moment >= self._resume_at:  # refusals of one and the same burst count once
+        if not self.pause_seconds:  # refusals of one and the same burst count once
             self._allowed = max(1.0, self._allowed * _CUT)
         self._successes = 0
-        self._resume_at = max(self._resume_at, moment + delay_seconds)
+        self.pause(delay_seconds)
+
+    def pause(self, delay_seconds: float) -> None:
+        """None is sent before the delay is over."""
+        self._resume_at = max(self._resume_at, time.monotonic() + delay_seconds)

@@ -17,7 +17,8 @@ from dermagui.generation.cost import Estimate, estimate, load_prices, price_for
 from dermagui.generation.gemini import Gemini, Service, sdk_version
 from dermagui.generation.outcomes import may_be_sent
 from dermagui.generation.plan import Plan, Planned, bank_of, plan_from_json, plan_requests, with_more_tokens
-from dermagui.generation.sending import Budget, Item, Sending, keep_reserve
+from dermagui.generation.reserve import keep_reserve
+from dermagui.generation.sending import Budget, Item, Sending
 from dermagui.generation.terms import Terms, load_terms
 from dermagui.jobs.report import Report
 from dermagui.jobs.work import Parameters, bury_dead
@@ -120,16 +121,17 @@ def settle_ended(store: Store) -> None:
 def what_is_left(plan: Plan, planned: Iterable[Planned], histories: Mapping[str, History]) -> Iterator[Item]:
     """The requests of a plan that still have to be sent, given what has become of them so far."""
     for request in planned:
-        history, ended = histories.get(request.fingerprint), Counter[RequestState]()
+        history = histories.get(request.fingerprint)
+        ended: dict[RequestState, int] = {}
         if history is not None and history.state is RequestState.TRUNCATED:
-            request, ended = with_more_tokens(plan, request), Counter({RequestState.TRUNCATED: 1})
+            request, ended = with_more_tokens(plan, request), {RequestState.TRUNCATED: 1}
             history = histories.get(request.fingerprint)
         if history is None:
-            yield Item(request, ended=ended)
+            yield Item(request, ended=Counter(ended))
         elif history.resend or may_be_sent(history.state, history.code, history.in_state):
             if history.state is RequestState.INVALID:
                 ended[history.state] = history.in_state
-            yield Item(request, history.attempts, ended)
+            yield Item(request, history.attempts, Counter(ended))
 
 
 def check_may_send(store: Store, plan: Plan, key: str | None, free_tier_yes: bool) -> str:

@@ -16,13 +16,15 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from dermagui.errors import DataError, DermaError, Stopped, UserError, from_os_error
+from dermagui.errors import DataError, DermaError, Stopped, UserError
 from dermagui.generation.cost import cost_micro_usd, reserve_micro_usd
 from dermagui.generation.gemini import Call, Gemini, Reply
 from dermagui.generation.outcomes import (
+    MAX_ATTEMPTS,
     Action,
     Outcome,
     TransportFailure,
@@ -34,6 +36,7 @@ from dermagui.generation.outcomes import (
 )
 from dermagui.generation.pace import Pace
 from dermagui.generation.plan import Plan, Planned, with_more_tokens
+from dermagui.generation.reserve import release_reserve
 from dermagui.jobs.report import Report
 from dermagui.jobs.workers import worker_pool
 from dermagui.library.pixels import cached_pixels
@@ -106,6 +109,7 @@ class Sending:
         self._flights: dict[asyncio.Task[Reply], _Flight] = {}
         self._ending: DermaError | None = None
         self._unsent: DermaError | None = None
+        self._refused_connections = 0
         self._next_heartbeat = 0.0
         self._other_models: set[str] = set()
 
@@ -158,7 +162,10 @@ class Sending:
                 continue
             cache = self._store.folder / "cache" / "pixels"
             work = (cache, planned.sha256, picture, self._plan.recipe, planned.redactions)
-            self._preparing[loop.run_in_executor(pool, prepare, *work)] = item
+            try:
+                self._preparing[loop.run_in_executor(pool, prepare, *work)] = item
+            except BrokenProcessPool:
+                self._end(_worker_died())
 
     def _skip(self, item: Item, error: DermaError) -> None:
         self.counts["skipped"] += 1
@@ -249,6 +256,8 @@ class Sending:
                 self._ready.append((item, future.result()))
             except DataError as error:
                 self._skip(item, error)
+            except BrokenProcessPool:
+                self._end(_worker_died())
 
     def _settle(self) -> None:
         """Writes all outcomes that have come as one group, and only then acts on them."""
@@ -320,6 +329,10 @@ class Sending:
 
     def _act(self, item: Item, outcome: Outcome) -> None:
         item.attempts += 1
+        if outcome.code == "network.no_connection":
+            self._wait_for_connection(item, outcome)
+            return
+        self._refused_connections = 0
         item.ended[outcome.state] += 1
         action = next_action(outcome, item.ended[outcome.state])
         if outcome.flags and outcome.model_version not in self._other_models:
@@ -335,8 +348,6 @@ class Sending:
             self._retry(item, outcome)
         elif action is Action.GIVE_UP and outcome.state in _REFUSED_FOR_NOW:
             self._unsent = Stopped(outcome.code, **outcome.values)
-            if outcome.code == "network.no_connection":  # nor is there one for any other request
-                self._end(self._unsent)
         elif action is Action.PARK_RUN:
             self._end(Stopped(outcome.code, not_before=outcome.not_before))
         elif action is Action.STOP_RUN:
@@ -344,9 +355,21 @@ class Sending:
 
     def _retry(self, item: Item, outcome: Outcome) -> None:
         delay = retry_delay_seconds(outcome, item.ended[outcome.state], self._chance)
-        if outcome.state is RequestState.QUOTA_MINUTE or outcome.code == "network.no_connection":
+        if outcome.state is RequestState.QUOTA_MINUTE:
             self._pace.refused(delay)
-        heapq.heappush(self._delayed, (time.monotonic() + delay, next(self._order), item))
+        self._put_back(item, delay)
+
+    def _wait_for_connection(self, item: Item, outcome: Outcome) -> None:
+        """Where there is no connection there is none for any request: all wait, and then the run ends."""
+        if not self._pace.pause_seconds:  # the refusals of one and the same burst count once
+            self._refused_connections += 1
+            self._pace.pause(retry_delay_seconds(outcome, self._refused_connections, self._chance))
+        if self._refused_connections >= MAX_ATTEMPTS[outcome.state]:
+            self._end(Stopped(outcome.code))
+        self._put_back(item, self._pace.pause_seconds)
+
+    def _put_back(self, item: Item, delay_seconds: float) -> None:
+        heapq.heappush(self._delayed, (time.monotonic() + delay_seconds, next(self._order), item))
 
     def _tell(self) -> None:
         waiting = len(self._left) + len(self._preparing) + len(self._ready) + len(self._delayed)
@@ -370,27 +393,6 @@ def prepare(
     return replace(cached_pixels(cache, sha256, picture, recipe, redactions), rgb=b"")
 
 
-_RESERVE_BYTES = 4_000_000
-
-
-def keep_reserve(project: Path) -> None:
-    """Keeps some room on the disk, so that paid answers can be saved even when everything else is full.
-
-    Raises ``UserError`` ``disk.full`` where there is none to keep.
-    """
-    path = project / "cache" / "reserve"
-    try:
-        if not path.exists() or path.stat().st_size < _RESERVE_BYTES:
-            path.write_bytes(os.urandom(_RESERVE_BYTES))
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        raise from_os_error(error, path) from error
-
-
-def release_reserve(project: Path) -> bool:
-    """Gives the kept room back; False where there was none."""
-    try:
-        (project / "cache" / "reserve").unlink()
-    except OSError:
-        return False
-    return True
+def _worker_died() -> Stopped:
+    """As it happens where memory runs out, and the system kills whoever has most."""
+    return Stopped("job.died")

@@ -49,11 +49,8 @@ def start_child(project: Path, job_id: str, secret: str | None = None) -> subpro
             creationflags=_NEW_GROUP_WITHOUT_CONSOLE,
         )
     assert child.stdin is not None
-    try:
+    with suppress(BrokenPipeError), child.stdin:  # it may die at once; whoever follows its story finds out
         child.stdin.write(f"{secret or ''}\n".encode())
-        child.stdin.close()
-    except BrokenPipeError:
-        pass  # it died at once; whoever follows its story finds that out
     return child
 
 

@@ -36,7 +36,10 @@ class Report:
         self._stop_asked = False
         self._next_progress = 0.0
         self._next_look = 0.0
-        self._file = (folder / EVENTS_NAME).open("a", encoding="utf-8", buffering=1)
+        # What is no Unicode in a name becomes the escape that JSON has for it.
+        self._file = (folder / EVENTS_NAME).open(
+            "a", encoding="utf-8", errors="backslashreplace", buffering=1
+        )
 
     def tell(self, event: str, **values: object) -> None:
         """Appends an event. A full disk must not end a job whose truth lies in the database."""

@@ -43,9 +43,16 @@ def pixels(picture: Picture, recipe: PixelRecipe, redactions: tuple[Region, ...]
     return _encode(image.size, image.tobytes(), recipe)
 
 
+def full_size(picture: Picture) -> tuple[int, int]:
+    """Width and height in pixels after orientation; raises like ``decode.open_picture``."""
+    with opened(picture.path) as file:
+        return decode_frame(file, picture.frame, 1).size
+
+
 def target_size(size: tuple[int, int], recipe: PixelRecipe) -> tuple[int, int]:
     """Width and height in pixels that a recipe makes of a full size, rounded down to its multiple."""
-    scale = min(1.0, recipe.longest_side / max(size)) if recipe.longest_side else 1.0
+    scale = recipe.longest_side / max(size) if recipe.longest_side else 1.0
+    scale = scale if recipe.enlarge else min(1.0, scale)
     step = recipe.multiple_of
     width, height = (max(step, round(side * scale) // step * step) for side in size)
     return width, height

@@ -139,7 +139,9 @@ def m004_pairs(db: Database) -> None:
         "CREATE INDEX pairs_flags ON pairs(state, flag_count, id)",
         "CREATE INDEX pairs_flagged ON pairs(id) WHERE flag_count > 0",
         "CREATE INDEX pairs_run ON pairs(run_uid)",
-        "CREATE INDEX pairs_uid_end ON pairs(substr(uid, -8))",
+        # The last letter alone: new pairs are then put at 16 places of the index and not at random ones,
+        # which would write a page for each of them.
+        "CREATE INDEX pairs_uid_end ON pairs(substr(uid, -1), uid)",
         """CREATE TABLE pair_turns (
             pair_id INTEGER NOT NULL REFERENCES pairs(id), n INTEGER NOT NULL, role TEXT NOT NULL,
             text TEXT NOT NULL, PRIMARY KEY (pair_id, n)) WITHOUT ROWID""",

@@ -222,5 +222,5 @@ def pairs_ending(store: Store, text: str) -> list[Pair]:
     found = pair(store, text)
     if found is not None or len(text) < 8:
         return [found] if found else []
-    query = "SELECT * FROM pairs WHERE substr(uid, -8) = substr(?, -8) AND substr(uid, -?) = ? LIMIT 3"
+    query = "SELECT * FROM pairs WHERE substr(uid, -1) = substr(?, -1) AND substr(uid, -?) = ? LIMIT 3"
     return list(_read(store, query, (text, len(text), text)))

@@ -27,26 +27,30 @@ FEW = 10_000
 PAIRS_PER_IMAGE = 27
 """As many as a large synthetic dataset has for each of its images."""
 
-COMMON_RANK = 15
-"""The rank of a word that about a third of all pairs contain."""
-
 _WORDS_OF_QUESTION, _WORDS_OF_ANSWER = 12, 58
-_VOCABULARY = 20_000
+_VOCABULARY_WORDS = 20_000
 _AT_ONCE = 10_000
 _STATES = MappingProxyType({PairState.PENDING: 0.5, PairState.ACCEPTED: 0.4, PairState.REJECTED: 0.1})
-_SYLLABLES = [first + second for first in "bdfgklmnprstv" for second in ("a", "e", "i", "o", "u", "an", "er")]
 
 
-def vocabulary() -> list[str]:
-    """Words of two to four syllables; the shorter ones are the more common."""
-    words = ("".join(parts) for n in (2, 3) for parts in itertools.product(_SYLLABLES, repeat=n))
-    return list(itertools.islice(words, _VOCABULARY))
+def _vocabulary() -> list[str]:
+    """Words of two or three syllables, the shorter ones first."""
+    syllables = [first + second for first in "bdfgklmnprstv" for second in ("a", "e", "i", "o", "u", "an", "er")]
+    words = ("".join(parts) for n in (2, 3) for parts in itertools.product(syllables, repeat=n))
+    return list(itertools.islice(words, _VOCABULARY_WORDS))
+
+
+VOCABULARY = tuple(_vocabulary())
+"""From the most common word to the rarest."""
+
+COMMON_WORD = VOCABULARY[5]
+"""About two thirds of the pairs contain it, as those about skin contain "skin"."""
 
 
 def texts(count: int, chance: np.random.Generator) -> Iterator[tuple[str, str]]:
     """Questions and answers whose words are as unequally common as those of a language (Zipf's law)."""
-    words = np.array(vocabulary(), dtype=object)
-    shares = np.cumsum(1 / np.arange(1, _VOCABULARY + 1))
+    words = np.array(VOCABULARY, dtype=object)
+    shares = np.cumsum(1 / np.arange(1, _VOCABULARY_WORDS + 1))
     drawn = np.searchsorted(shares / shares[-1], chance.random((count, _WORDS_OF_QUESTION + _WORDS_OF_ANSWER)))
     for row in words[drawn].tolist():
         yield " ".join(row[:_WORDS_OF_QUESTION]) + "?", " ".join(row[_WORDS_OF_QUESTION:]) + "."

@@ -1,11 +1,13 @@
-"""How a ratio is measured: two ways of doing the same, in turn, in processor time, the median of the rounds.
+"""How a ratio is measured: two ways of doing the same work, in turn, the median of the rounds.
 
-Processor time, not the clock: another program on the same machine then changes little, and both sides alike.
+What counts is processor time and not the clock: other programs on the machine then change little, and what
+they change they change for both.
 """
 
 from __future__ import annotations
 
 import atexit
+import os
 import statistics
 import sys
 import tempfile
@@ -15,55 +17,61 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-ROUNDS = 5
+ROUNDS = 7
 
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """One line of the table: seconds of processor time of ours and of theirs for the same work."""
+    """One line of the table: seconds of processor time that ours and theirs need for the same work."""
 
     name: str
     ours_seconds: float
     theirs_seconds: float
     ratio: float
     bound: float
-    at_least: bool
+    is_floor: bool
 
     @property
     def holds(self) -> bool:
         """Whether the ratio is on the right side of its bound."""
-        return self.ratio >= self.bound if self.at_least else self.ratio <= self.bound
+        return self.ratio >= self.bound if self.is_floor else self.ratio <= self.bound
 
 
-def faster_by(name: str, ours: float, theirs: float, bound: float) -> Ratio:
-    """Ours must be at least ``bound`` times as fast as theirs."""
-    return Ratio(name, ours, theirs, theirs / ours, bound, at_least=True)
+def speed(name: str, seconds: tuple[float, float], *, at_least: float) -> Ratio:
+    """How many times as fast as theirs ours is; ``seconds`` are what ``in_turn`` gave."""
+    ours, theirs = seconds
+    return Ratio(name, ours, theirs, theirs / ours, at_least, is_floor=True)
 
 
-def costs_at_most(name: str, ours: float, theirs: float, bound: float) -> Ratio:
-    """Ours may cost at most ``bound`` times what theirs costs."""
-    return Ratio(name, ours, theirs, ours / theirs, bound, at_least=False)
+def cost(name: str, seconds: tuple[float, float], *, at_most: float) -> Ratio:
+    """How many times the cost of theirs ours has; ``seconds`` are what ``in_turn`` gave."""
+    ours, theirs = seconds
+    return Ratio(name, ours, theirs, ours / theirs, at_most, is_floor=False)
 
 
 def in_turn(
-    ours: Callable[[], object], theirs: Callable[[], object], rounds: int = ROUNDS
+    ours: Callable[[], float], theirs: Callable[[], float], rounds: int = ROUNDS
 ) -> tuple[float, float]:
-    """Median processor seconds of both, after one round of each that is not counted."""
-    ours(), theirs()
-    spent = [(cpu_seconds(ours), cpu_seconds(theirs)) for _ in range(rounds)]
-    return statistics.median(o for o, _ in spent), statistics.median(t for _, t in spent)
+    """The medians of what both return, in seconds, called in turn; a first round warms up and is not counted."""
+    measured = [(ours(), theirs()) for _ in range(rounds + 1)][1:]
+    return statistics.median(our for our, _ in measured), statistics.median(their for _, their in measured)
 
 
 def cpu_seconds(work: Callable[[], object]) -> float:
-    """Processor time that this process spends on some work."""
-    start = time.process_time()
+    """The processor time of some work: of this process, and of its children that ended meanwhile."""
+    start = _spent_seconds()
     work()
-    return time.process_time() - start
+    return _spent_seconds() - start
+
+
+def _spent_seconds() -> float:
+    children = os.times()
+    return time.process_time() + children.children_user + children.children_system
 
 
 @cache
 def temporary_folder() -> Path:
-    """One folder for all that a run of the bench makes; it goes when the run ends."""
+    """One folder for all that a run makes; it goes when the run ends."""
     folder = tempfile.TemporaryDirectory(prefix="dermagui-bench-")
     atexit.register(folder.cleanup)
     return Path(folder.name)
@@ -71,4 +79,4 @@ def temporary_folder() -> Path:
 
 def say(text: str) -> None:
     """Tells on standard error what takes a while."""
-    print(f"  {text} ...", file=sys.stderr, flush=True)
+    print(f"{text} ...", file=sys.stderr, flush=True)

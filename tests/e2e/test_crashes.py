@@ -7,7 +7,6 @@ import random
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import psutil
 import pytest
 
 from tests.fakes import command_line as cl
+from tests.fakes.disks import full, small_disk
 from tests.fakes.referee import Post, Referee, Reply
 
 CONCURRENCY = 64
@@ -157,3 +157,130 @@ def check_end(project: Path, questions: int) -> None:
     assert len(answered) == len(set(answered.values())) == questions
     pairs = cl.read(project, "SELECT request_uid FROM pairs")
     assert sorted(pair["request_uid"] for pair in pairs) == sorted(answered)
+
+
+@pytest.mark.slow
+def test_an_interrupt_saves_what_is_in_flight(tmp_path: Path) -> None:
+    """Ctrl+C ends the run when that has come; a second one leaves it to itself."""
+    project = cl.new_project(tmp_path / "project", cl.draw_pictures(tmp_path / "pictures", range(20)))
+    with Referee() as referee:
+        arguments = cl.gemini(project, referee, "--questions", "1", "--concurrency", "6")
+        process = cl.start_until(referee, arguments, 6)
+        process.send_signal(signal.SIGINT)
+        cl.wait_until(lambda: list(project.glob("jobs/*/STOP")), "the wish to stop")
+        referee.release()
+        assert cl.finish(process).code == 4
+        assert (len(referee.posts), cl.states(project)) == (6, {"answered": 6})
+        assert cl.latest_job(project)["state"] == "stopped"
+
+        process = cl.start_until(referee, arguments, 6)
+        process.send_signal(signal.SIGINT)
+        cl.wait_until(lambda: len(list(project.glob("jobs/*/STOP"))) == 2, "the wish to stop")
+        process.send_signal(signal.SIGINT)
+        assert cl.finish(process).code == 4
+        assert cl.latest_job(project)["state"] == "running"
+        referee.release()
+        cl.wait_until(lambda: cl.latest_job(project)["state"] == "stopped", "the end in the background")
+        assert cl.states(project) == {"answered": 12}
+
+        cl.run(*arguments)
+    check_each_asked_once(project, referee, 20)
+
+
+@pytest.mark.slow
+def test_the_network_goes_and_comes_back(tmp_path: Path) -> None:
+    """What was under way is unknown; what could not be sent is sent once it is back, in the same run."""
+    project = cl.new_project(tmp_path / "project", cl.draw_pictures(tmp_path / "pictures", range(20)))
+    with Referee() as referee:
+        arguments = cl.gemini(project, referee, "--questions", "1", "--concurrency", "6")
+        process = cl.start_until(referee, arguments, 6)
+        referee.stop()
+        cl.wait_until(lambda: cl.states(project)["retryable"], "a refused connection")
+        referee.release()
+        referee.start()
+        done = cl.finish(process)
+        assert done.code == 0, done.err
+    rows = cl.requests(project)
+    assert Counter(row["state"] for row in rows if row["state"] != "retryable") == {
+        "unknown": 6,
+        "answered": 14,
+    }
+    unsent = cl.asked_by_rows(rows) - cl.asked_by_posts(referee.read_posts)
+    assert unsent == cl.asked_by_rows([row for row in rows if row["state"] == "retryable"])
+    assert not cl.asked_by_posts(referee.read_posts) - cl.asked_by_rows(rows)
+    assert len(referee.posts) == 20
+
+
+@pytest.mark.slow
+def test_a_service_that_cannot_be_reached_ends_the_run_and_costs_nothing(tmp_path: Path) -> None:
+    """After a few tries the run ends resumable; it does not try each of its requests in vain."""
+    project = cl.new_project(tmp_path / "project", cl.draw_pictures(tmp_path / "pictures", range(40)))
+    with Referee() as referee:
+        arguments = cl.gemini(project, referee, "--questions", "1", "--concurrency", "4")
+        referee.stop()
+        done = cl.run(*arguments, code=4)
+        assert "connection" in done.err
+        told = cl.run("status", project, "--json").json
+        assert set(told["requests"]) == {"retryable"}
+        assert told["attempts"] <= 40
+        assert told["money"] == {"spent": 0, "reserved": 0, "at_risk": 0, "simulated": 0, "currency": "USD"}
+        referee.start()
+        cl.run(*arguments)
+    check_each_asked_once(project, referee, 40)
+
+
+@pytest.mark.slow
+def test_a_disk_that_fills_up_costs_no_answer(tmp_path: Path) -> None:
+    """What was in flight is saved in the room that was kept for it, and a later run goes on."""
+    pictures = cl.draw_pictures(tmp_path / "pictures", range(60))
+    with small_disk(tmp_path / "disk", 24 * 1024) as disk, Referee(long_winded) as referee:
+        project = cl.new_project(disk / "project", pictures)
+        arguments = cl.gemini(project, referee, "--questions", "1", "--concurrency", "8")
+        for held in (True, False):
+            process = cl.start_until(referee, arguments, 8)
+            if not held:
+                referee.release()
+                cl.wait_until(lambda: len(referee.posts) >= 20, "a run that is under way")
+            with full(disk):
+                referee.release()
+                done = cl.finish(process)
+                assert done.code == 3, done.err
+                assert "full" in done.err
+                check_nothing_lost(project, referee)
+        cl.run(*arguments)
+        check_each_asked_once(project, referee, 60)
+
+
+def long_winded(post: Post) -> Reply:
+    """An answer that takes room."""
+    return Reply.good(
+        post, f"Answer {post.number}. " + "A long story about a brown spot. " * 300, delay_seconds=0.1
+    )
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_costs_no_answer(tmp_path: Path) -> None:
+    """As the system does where memory runs out: the run ends in order, and goes on later."""
+    project = cl.new_project(tmp_path / "project", cl.draw_pictures(tmp_path / "pictures", range(30)))
+    with Referee() as referee:
+        arguments = cl.gemini(project, referee, "--questions", "1", "--concurrency", "4")
+        earlier = cl.read(project, "SELECT max(id) AS id FROM jobs")[0]["id"]
+        process = cl.start_until(referee, arguments, 4)
+        job = psutil.Process(job_process(project, process, earlier))
+        workers = [child for child in job.children() if "spawn_main" in " ".join(child.cmdline())]
+        assert workers
+        workers[0].kill()
+        referee.release()
+        done = cl.finish(process)
+        assert done.code in (0, 3, 4), done.err
+        check_nothing_lost(project, referee)
+        cl.run(*arguments)
+    check_each_asked_once(project, referee, 30)
+
+
+def check_nothing_lost(project: Path, referee: Referee) -> None:
+    """Each answer that left the referee is in the project."""
+    delivered = {post.reply["responseId"] for post in referee.read_posts if post.delivered}
+    kept = {row["response_id"] for row in cl.requests(project) if row["state"] == "answered"}
+    assert kept == delivered
+    assert len(cl.requests(project)) == len(referee.posts)

@@ -5,7 +5,6 @@ It is written from the wire format alone and shares no code with dermagui.
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -157,7 +156,7 @@ def check_money(project: Path, referee: Referee) -> None:
     """What is booked is what the referee counted, at the listed price of the model, and nothing more."""
     counted = sum(price_of(post) for post in referee.posts if post.delivered)
     booked = cl.run("status", project, "--json").json["money"]["spent"] * 1_000_000
-    assert counted <= booked <= counted + len(referee.posts), "each request is rounded up to a micro-dollar"
+    assert abs(booked - counted) <= len(referee.posts) / 2, "each request is rounded to a micro-dollar"
 
 
 def price_of(post: Post) -> float:
@@ -261,3 +260,94 @@ def test_a_key_that_is_betrayed_as_free_gets_no_further_image(tmp_path: Path) ->
         cl.run(*arguments, "--free-tier-yes")
     assert cl.states(project) == {"quota_minute": 3, "answered": 9}
     assert len(referee.posts) == 12
+
+
+@pytest.mark.slow
+def test_a_budget_is_never_exceeded(tmp_path: Path) -> None:
+    """Not even for a moment, whatever is in flight; a larger one goes on from there."""
+    project = cl.new_project(tmp_path / "project", cl.draw_pictures(tmp_path / "pictures", range(24)))
+
+    def dear(post: Post) -> Reply:
+        reply = Reply.good(post, delay_seconds=0.05 + post.number % 3 / 20)
+        assert isinstance(reply.body, dict)
+        reply.body["usageMetadata"] |= {"candidatesTokenCount": 1500 + post.number}
+        return reply
+
+    with Referee(dear) as referee:
+        arguments = cl.gemini(project, referee, "--questions", "1", "--concurrency", "16")
+        assert spend(project, [*arguments, "--budget", "0.05"]) == 4
+        assert 5 < len(referee.posts) < 24
+        assert cl.states(project) == {"answered": len(referee.posts)}
+        before = len(referee.posts)
+        assert spend(project, [*arguments, "--budget", "0.05"]) == 4
+        assert len(referee.posts) == before
+        assert spend(project, [*arguments, "--budget", "0.2"]) == 0
+        assert cl.states(project) == {"answered": 24}
+        check_money(project, referee)
+
+
+def spend(project: Path, arguments: list[str]) -> int:
+    """Runs a generation and looks all the time whether its budget holds; returns the exit code."""
+    limit = float(arguments[-1]) * 1_000_000
+    query = """SELECT coalesce(sum(CASE state WHEN 'sending' THEN reserved_micro_usd ELSE cost_micro_usd END), 0)
+        AS committed, count(*) AS attempts FROM requests"""
+    process = cl.start(*arguments)
+    seen = set()
+    while process.poll() is None:
+        row = cl.read(project, query)[0]
+        assert row["committed"] <= limit
+        seen.add(row["attempts"])
+    done = cl.finish(process)
+    assert cl.read(project, query)[0]["committed"] <= limit
+    assert done.code or len(seen) > 2, "this never looked while it ran"
+    return done.code
+
+
+def test_airplane_mode_sends_nothing_and_writes_no_request(tmp_path: Path) -> None:
+    """The service's own address is refused at once."""
+    project = cl.new_project(tmp_path / "project", cl.draw_pictures(tmp_path / "pictures", range(2)))
+    cl.run("airplane", "on")
+    done = cl.run("generate", project, "--provider", "gemini", "--accept-terms", "A Person", "--yes", code=3)
+    assert "airplane" in done.err.lower()
+    assert cl.requests(project) == []
+    assert cl.run("ledger", "--json").json == {"ledger": []}
+
+
+@pytest.mark.slow
+def test_only_one_generation_runs_in_a_project(tmp_path: Path) -> None:
+    """The second says so and changes nothing; forgetting has to wait as well."""
+    project = cl.new_project(tmp_path / "project", cl.draw_pictures(tmp_path / "pictures", range(3)))
+    with Referee() as referee:
+        arguments = cl.gemini(project, referee, "--questions", "1", "--concurrency", "2")
+        process = cl.start_until(referee, arguments, 2)
+        assert "running" in cl.run(*arguments, code=3).err
+        assert "running" in cl.run("forget", project, "1", code=3).err
+        told = cl.run("status", project, "--json").json
+        assert (told["requests"], told["money"]["at_risk"]) == ({"sending": 2}, 0)
+        assert told["money"]["reserved"] > 0
+        referee.release()
+        assert cl.finish(process).code == 0
+    assert cl.states(project) == {"answered": 3}
+    assert len(referee.posts) == 3
+
+
+@pytest.mark.slow
+def test_what_is_sent_is_the_picture_and_the_prompt_and_nothing_else(tmp_path: Path) -> None:
+    """One POST at the service's address with the settings that keep the client from acting by itself."""
+    project = cl.new_project(tmp_path / "project", cl.draw_pictures(tmp_path / "pictures", range(1)))
+    with Referee() as referee:
+        cl.run(*cl.gemini(project, referee, "--questions", "1"))
+        (post,) = referee.posts
+    assert post.path == "/v1/models/gemini-3.5-flash-lite:generateContent"
+    assert post.headers["x-goog-api-key"] == cl.CANARY_KEY
+    assert int(post.headers["x-server-timeout"]) < 300
+    assert len(post.images) == 1
+    assert set(post.body) <= {"contents", "systemInstruction", "generationConfig", "safetySettings", "store"}
+    assert post.body["store"] is False
+    assert set(post.body["generationConfig"]) == {"maxOutputTokens", "responseMimeType", "responseJsonSchema"}
+    (row,) = cl.requests(project)
+    listed, entry = cl.run("ledger", "--json").json["ledger"]
+    assert (listed["purpose"], listed["bytes"]) == ("list_models", 0)
+    assert (entry["purpose"], entry["host"], entry["request"]) == ("generate", "127.0.0.1", row["uid"])
+    assert row["sent_bytes"] == entry["bytes"] == int(post.headers["content-length"])
+    assert entry["image_sha256"] == cl.run("images", project, "--json").json["images"][0]["sha256"]

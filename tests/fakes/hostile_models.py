@@ -165,6 +165,31 @@ def write_mllama(path: Path) -> Path:
     return write_gguf(path, "mllama", fields, text_tensors(TextShape(), seed=0))
 
 
+WRONG_PROJECTORS: dict[str, Fields] = {
+    "no such projector": {"clip.projector_type": "no-such-projector"},
+    "no encoder": {"clip.has_vision_encoder": False},
+    "no patch": {"clip.vision.patch_size": 0},
+    "picture too large": {"clip.vision.image_size": 2**30},
+    "no vision width": {"clip.vision.embedding_length": 0},
+    "no vision heads": {"clip.vision.attention.head_count": 0},
+    "vision heads that do not divide the width": {"clip.vision.attention.head_count": 5},
+    "more vision layers than there are": {"clip.vision.block_count": 3},
+    "countless vision layers": {"clip.vision.block_count": 2**31 - 1},
+    "another picture size": {"clip.vision.image_size": 112},
+    "another patch": {"clip.vision.patch_size": 7},
+    "means of two colours": {"clip.vision.image_mean": [0.5, 0.5]},
+}
+
+
+def write_hostile_projectors(folder: Path) -> dict[str, Path]:
+    """The projector of ``llama_pair`` with one wrong fact, named by it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return {
+        name: write_llava_projector(folder / f"{name.replace(' ', '-')}.gguf", VisionShape(), changes=wrong)
+        for name, wrong in WRONG_PROJECTORS.items()
+    }
+
+
 def write_wide_projector(path: Path) -> Path:
     """A projector for a text model of twice the width."""
     return write_llava_projector(path, VisionShape(projected=128))

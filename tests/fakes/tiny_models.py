@@ -294,8 +294,13 @@ def linear(name: str, draw: Draw, rows: int, columns: int | None = None, scale: 
     return {f"{name}.weight": weight, f"{name}.bias": draw(rows, scale=0.02)}
 
 
-def write_llava_projector(path: Path, shape: VisionShape, seed: int = 0) -> Path:
-    """The projector of LLaVA 1.5: two layers after an encoder with a class token."""
+def write_llava_projector(
+    path: Path, shape: VisionShape, seed: int = 0, changes: Mapping[str, Value] | None = None
+) -> Path:
+    """The projector of LLaVA 1.5: two layers after an encoder with a class token.
+
+    ``changes`` are other facts in its header than those of ``shape``.
+    """
     draw = Draw(seed + 100)
     tensors = vision_tensors(shape, draw) | {
         "v.class_embd": draw(shape.width),
@@ -304,7 +309,7 @@ def write_llava_projector(path: Path, shape: VisionShape, seed: int = 0) -> Path
         **linear("mm.0", draw, shape.projected, shape.width),
         **linear("mm.2", draw, shape.projected, shape.projected),
     }
-    return write_gguf(path, "clip", vision_fields(shape), tensors)
+    return write_gguf(path, "clip", {**vision_fields(shape), **(changes or {})}, tensors)
 
 
 def write_qwen_projector(path: Path, shape: VisionShape, seed: int = 0) -> Path:

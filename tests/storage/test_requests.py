@@ -88,7 +88,7 @@ def test_what_an_ended_process_left_is_unknown(store: Store, run_uid: str) -> No
     assert requests.mark_unknown(store) == 0
     assert requests.histories(store) == {
         "left": History(RequestState.UNKNOWN, "request.process_ended", 1, False),
-        "done": History(RequestState.ANSWERED, "code.answered", 1, False),
+        "done": History(RequestState.ANSWERED, "", 1, False),
     }
 
 

@@ -1,0 +1,201 @@
+"""Downloads a suggested model as a job: resumed after a kill, checked by its hash, made into a bundle."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, TypeVar
+
+from dermagui import paths
+from dermagui.chat import hub
+from dermagui.chat.bundle import About, Bundle, add_model, scan_bundles
+from dermagui.chat.bundle_files import Counter, hash_file
+from dermagui.chat.catalogue import MMPROJ, MODEL, CatalogueModel, HubFile, model_from
+from dermagui.chat.hub import Hub, RemoteFile
+from dermagui.errors import DataError, ServiceError, UserError
+from dermagui.network import host_of
+from dermagui.records import Changes, Progress
+
+if TYPE_CHECKING:
+    from dermagui.jobs.report import Report
+    from dermagui.jobs.work import Parameters
+    from dermagui.storage.database import Store
+
+WAITS_SECONDS: tuple[float, ...] = (1, 2, 4, 8, 16)
+"""Before each further attempt, for as long as not a single byte more arrives."""
+
+_LONGEST_WAIT_SECONDS = 300
+_RESERVE_BYTES = 64 << 20
+_GIVEN_BACK_BYTES = 1 << 20
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A file that is wanted, and where it is kept until the bundle is made: there once it is checked."""
+
+    remote: RemoteFile
+    kept: Path
+
+    @property
+    def part(self) -> Path:
+        """What has arrived so far."""
+        return self.kept.with_name(f"{self.kept.name}.part")
+
+    @property
+    def have_bytes(self) -> int:
+        """How much of it is here."""
+        for path in (self.kept, self.part):
+            with suppress(FileNotFoundError):
+                return path.stat().st_size
+        return 0
+
+
+def parameters_for(model: CatalogueModel) -> Parameters:
+    """The parameters of a download. Raises ``UserError`` ``bundle.exists``."""
+    _refuse_known(model.name)
+    return {"model": model.as_json()}
+
+
+def run(store: Store, parameters: Parameters, report: Report) -> Changes:
+    """Downloads the files of a model and makes a bundle of them. The secret is the user's token of the hub.
+
+    Run again, it goes on where it was, whatever ended it. Raises what ``hub.ask`` and ``add_model`` raise;
+    ``UserError``: ``bundle.exists``, ``hub.no_room``; ``DataError``: ``hub.other_file``, ``hub.wrong_hash``.
+    """
+    model = model_from(parameters["model"])
+    _refuse_known(model.name)
+    folder = paths.data_folder() / "downloads" / model.name
+    with hub.connect(report.secret) as opened:
+        wanted = {role: _want(opened, model, file, folder, report) for role, file in model.files.items()}
+        _make_room(folder, wanted.values())
+        for file in wanted.values():
+            _fetch(opened, file, list(wanted.values()), report)
+    bundle = _make_bundle(model, wanted, report)
+    shutil.rmtree(folder, ignore_errors=True)
+    return Changes(("bundles",), {"name": bundle.name, "bytes": bundle.size_bytes})
+
+
+def _refuse_known(name: str) -> None:
+    if name.casefold() in (known.casefold() for known in scan_bundles()):
+        raise UserError("bundle.exists", name=name)
+
+
+def _want(opened: Hub, model: CatalogueModel, file: HubFile, folder: Path, report: Report) -> _Wanted:
+    """What the hub offers now. Raises ``DataError`` ``hub.other_file`` where the catalogue knows better."""
+    waits = WAITS_SECONDS[:2]  # where there is no network at all, the user wants to know it
+    remote = _patiently(report, waits, lambda: hub.ask(opened, model.repo, model.revision, file.path))
+    if file.sha256 and not file.unverified and file.sha256 != remote.sha256:
+        raise DataError("hub.other_file", path=file.path, repo=model.repo)
+    return _Wanted(remote, folder / remote.sha256[:16] / PurePosixPath(file.path).name)
+
+
+def _make_room(folder: Path, wanted: Iterable[_Wanted]) -> None:
+    """Makes the folders, removes what belongs to older versions of the files, and looks for room."""
+    kept = {file.kept.parent for file in wanted}
+    for place in kept:
+        place.mkdir(parents=True, exist_ok=True)
+    for place in set(folder.iterdir()) - kept:
+        shutil.rmtree(place)
+    needed = sum(max(file.remote.size_bytes - file.have_bytes, 0) for file in wanted)
+    free = shutil.disk_usage(folder).free
+    if needed and needed + _RESERVE_BYTES > free:
+        path = paths.display_path(folder)
+        raise UserError("hub.no_room", path=path, needed_bytes=needed + _RESERVE_BYTES, free_bytes=free)
+
+
+def _fetch(opened: Hub, file: _Wanted, wanted: list[_Wanted], report: Report) -> None:
+    """Brings one file here, from where it was left. Raises ``DataError`` ``hub.wrong_hash``, and then
+    nothing of it is kept.
+    """
+    if file.kept.exists():
+        return
+
+    def tell() -> None:
+        report.stop_if_asked()
+        done, total = sum(one.have_bytes for one in wanted), sum(one.remote.size_bytes for one in wanted)
+        report.progress(Progress(done, total, "bytes"))
+
+    _patiently(report, WAITS_SECONDS, lambda: _append(opened, file, tell), lambda: file.have_bytes)
+    found, _ = hash_file(file.part, Counter(file.remote.size_bytes, report))
+    if found != file.remote.sha256:
+        file.part.unlink()
+        raise DataError("hub.wrong_hash", path=file.remote.path, expected=file.remote.sha256, found=found)
+    file.part.rename(file.kept)
+
+
+def _append(opened: Hub, file: _Wanted, tell: Callable[[], None]) -> None:
+    """Appends what is missing to the part. Raises ``ServiceError`` ``hub.unreachable`` if it ends early."""
+    size_bytes = file.remote.size_bytes
+    with file.part.open("ab", buffering=0) as part:
+        if part.tell() > size_bytes:
+            part.truncate(0)
+        if file.have_bytes < size_bytes:
+            with hub.open_from(opened, file.remote, file.have_bytes) as (start, chunks):
+                part.truncate(start)
+                for chunk in chunks:
+                    _write(part, chunk)
+                    tell()
+        os.fsync(part.fileno())  # what counts as checked must outlive a power cut
+    if file.have_bytes < size_bytes:
+        raise ServiceError("hub.unreachable", host=host_of(opened.endpoint), detail="it ended too early")
+
+
+def _write(part: FileIO, chunk: bytes) -> None:
+    """Appends a chunk. A full disk gets some room back, or nobody could be told that it is full."""
+    left = memoryview(chunk)
+    try:
+        while left:
+            left = left[part.write(left) :]
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            part.truncate(max(part.tell() - _GIVEN_BACK_BYTES, 0))
+        raise
+
+
+def _patiently(
+    report: Report,
+    patience: Iterable[float],
+    action: Callable[[], _Result],
+    progress: Callable[[], int] = lambda: 0,
+) -> _Result:
+    """Does something again where the failure may pass; every byte of progress renews the patience."""
+    waits, before = list(patience), progress()
+    while True:
+        try:
+            return action()
+        except ServiceError as error:
+            if progress() > before:
+                waits, before = list(patience), progress()
+            if error.code not in hub.PASSING or not waits:
+                raise
+            report.warn("hub.trying_again", reason=error.code, **error.values)
+            asked = error.values.get("wait_seconds")
+            asked_seconds = min(asked, _LONGEST_WAIT_SECONDS) if isinstance(asked, int) else 0
+            _wait(report, max(waits.pop(0), asked_seconds))
+
+
+def _wait(report: Report, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        report.stop_if_asked()
+        time.sleep(min(left, 0.1))
+
+
+def _make_bundle(model: CatalogueModel, wanted: dict[str, _Wanted], report: Report) -> Bundle:
+    about = About(
+        licence=model.licence,
+        terms=" ".join(filter(None, (model.terms, model.terms_link))),
+        base=model.base,
+        intended_use=model.purpose,
+    )
+    mmproj = wanted[MMPROJ].kept if MMPROJ in wanted else None
+    return add_model(wanted[MODEL].kept, mmproj, model.name, report, about)
