@@ -135,24 +135,30 @@ def audit_books(books: Books, concurrency: int, answered_before: Collection[str]
 
 def _unmatched(books: Books) -> tuple[int, int]:
     """POSTs that have no row, and rows that tell an outcome but have no POST; counted request by request."""
-    told = [
-        row
-        for row in books.rows
-        if row["state"] not in {RequestState.UNKNOWN, RequestState.SENDING}
-        and row["code"] != "network.no_connection"
-    ]
     posts, rows = books.count_posts(books.posts), books.count_rows(books.rows)
-    return (posts - rows).total(), (books.count_rows(told) - posts).total()
+    return (posts - rows).total(), (books.count_rows(_told(books)) - posts).total()
+
+
+def _told(books: Books) -> list[Row]:
+    """The rows that tell how their POST ended."""
+    open_states = {RequestState.UNKNOWN, RequestState.SENDING}
+    rows = (row for row in books.rows if row["state"] not in open_states)
+    return [row for row in rows if row["code"] != "network.no_connection"]
 
 
 def count_lost(books: Books, answered_before: Collection[str]) -> tuple[int, int]:
-    """Answers that were committed and are gone, and delivered ones that no row and no unknown explains."""
+    """Answers that were committed and are gone, and delivered ones that no row and no unknown explains.
+
+    An unknown row explains one that was delivered as the process ended: if the request has such a row, and
+    a POST that none of its other rows stands for.
+    """
     answered = {row["response_id"] for row in books.rows if row["state"] == RequestState.ANSWERED}
     strangers = [
         post for answer, post in books.post_of.items() if post.complete and answer not in books.row_of
     ]
-    unexplained = books.count_posts(strangers) - books.count_rows(books.unknown)
-    return len(set(answered_before) - answered), unexplained.total()
+    free = books.count_posts(books.posts) - books.count_rows(_told(books))
+    explained = free & books.count_rows(books.unknown)
+    return len(set(answered_before) - answered), (books.count_posts(strangers) - explained).total()
 
 
 def count_silent_repeats(books: Books) -> int:
@@ -178,9 +184,14 @@ def audit_states(books: Books) -> Iterator[Claim]:
     """Whether each thing that the server did on purpose stands under its right name in our book."""
     done = Counter(state_after(post) for post in books.posts if post.complete)
     booked = Counter(RequestState(row["state"]) for row in books.rows)
+    mistaken = Counter(
+        state_after(post)
+        for answer, post in books.post_of.items()
+        if answer in books.row_of and books.row_of[answer]["state"] != state_after(post)
+    )
     for state, words in _WORDS.items():
         # What was delivered in the moment of the kill is booked as unknown.
-        holds = 0 <= done[state] - booked[state] <= len(books.unknown)
+        holds = not mistaken[state] and 0 <= done[state] - booked[state] <= len(books.unknown)
         yield Claim(
             f"Told apart: {words}",
             f"{done[state]} sent by the server, {booked[state]} booked as “{state}”",

@@ -121,7 +121,7 @@ def _compare(store: Store, source: Source, report: Report) -> _Difference:
         if known is None or _changed(known, found):
             difference.to_learn.append(found)
             continue
-        difference.counts["unchanged" if known.state is FileState.READY else "unreadable"] += 1
+        difference.counts["unchanged" if known.sha256 else "unreadable"] += 1
         if known.state is FileState.MISSING:
             back.append(known.id)
     images.mark_files(store, back, FileState.READY)

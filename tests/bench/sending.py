@@ -37,7 +37,7 @@ QUESTIONS = 4
 REQUESTS = PICTURES * QUESTIONS
 PLAN = Plan(provider="practice", model="practice", base_url="", questions=QUESTIONS, concurrency=16)
 SIZE = (1024, 768)
-NOISE = 3.5
+NOISE = 2.2
 """Makes about 60 KB of a picture that is sent."""
 
 ENOUGH_KB = range(50, 75)

@@ -182,5 +182,5 @@ def test_the_model_of_the_benchmarks_is_quantized_and_made_once(
     assert tiny_models.benchmark_pair(tmp_path / "models") == pair
     assert pair.model.stat().st_mtime_ns == made
     with engine.RawEngine(pair.model, pair.projector) as raw:
-        raw.look("<__media__>", RED)
+        raw.look("a<__media__>b", RED)
         assert np.isfinite(raw.logits()).all()

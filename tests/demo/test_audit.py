@@ -30,6 +30,16 @@ PRICE = Price("practice", "paid", 0.3, 2.5, 0.03, "2026-01-01", None, "made for 
 CONCURRENCY = 2
 
 
+def make_post(number: int, name: str, fault: str, slip: str, answer: str) -> Post:
+    """A line of the server's book whose answer was delivered."""
+    post = Post(number, "", "practice", "generateContent", "tice", f"server-{name}", ("i1",), fault, slip)
+    post.status = {"unavailable": 503, "quota_minute": 429}.get(fault, 200)
+    post.response_id = answer
+    post.prompt_tokens, post.answer_tokens = (1500, 90) if answer else (0, 0)
+    post.complete = post.finished = True
+    return post
+
+
 @dataclass
 class Draft:
     """Two books that can be changed before they are compared."""
@@ -40,35 +50,35 @@ class Draft:
     answered_before: set[str] = field(default_factory=set)
 
     def send(
-        self, name: str, state: str, *, fault: str = "", slip: str = "", answer: str = "", **more: Any
+        self,
+        name: str,
+        state: str,
+        *,
+        fault: str = "",
+        slip: str = "",
+        answer: str = "",
+        flag: str = "",
+        settled: str = "",
+        arrives: bool = True,
     ) -> None:
-        """One attempt in both books; ``arrives``, ``delivered`` and ``settled`` tell what became of it."""
-        number = len(self.rows)
-        cost = cost_micro_usd(Usage(prompt=1500, answer=90), PRICE) if answer else 0
-        status = {"unavailable": 503, "quota_minute": 429}.get(fault, 200)
-        if more.get("arrives", True):
-            post = Post(
-                len(self.posts) + 1, "", "practice", "generateContent", "tice", f"server-{name}", ("i1",)
-            )
-            post.fault, post.slip, post.status, post.response_id = fault, slip, status, answer
-            post.prompt_tokens, post.answer_tokens = (1500, 90) if answer else (0, 0)
-            post.complete, post.finished = more.get("delivered", True), True
-            self.posts.append(post)
-        reached = more.get("delivered", True) and more.get("arrives", True) and state != "unknown"
+        """One attempt in both books. What is unknown may have arrived, and been answered, all the same."""
+        if arrives:
+            self.posts.append(make_post(len(self.posts) + 1, name, fault, slip, answer))
+        known = answer if state != "unknown" else ""
+        uid = f"r{len(self.rows)}"
         self.rows.append(
             {
-                "uid": f"r{number}",
+                "uid": uid,
                 "fingerprint": f"ours-{name}",
                 "state": state,
                 "code": "",
-                "settled": more.get("settled", ""),
-                "cost_micro_usd": cost if reached else 0,
-                "response_id": answer if reached else "",
+                "settled": settled,
+                "cost_micro_usd": cost_micro_usd(Usage(prompt=1500, answer=90), PRICE) if known else 0,
+                "response_id": known,
             }
         )
         if state == "answered":
-            flags = [{"kind": more["flag"]}] if "flag" in more else []
-            self.pairs.append({"request_uid": f"r{number}", "flags": flags})
+            self.pairs.append({"request_uid": uid, "flags": [{"kind": flag}] if flag else []})
 
     def claims(self) -> Iterator[Claim]:
         books = Books(self.posts, self.rows, self.pairs)
@@ -85,7 +95,7 @@ class Draft:
 
 
 def honest() -> Draft:
-    """Every outcome once; then a kill that leaves one unanswered and one that never arrived; then the rest."""
+    """Every outcome once; a kill that leaves one unanswered and one that never arrived; then the rest."""
     draft = Draft()
     draft.send("plain", "answered", answer="a1")
     draft.send("busy", "retryable", fault="unavailable")

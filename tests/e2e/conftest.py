@@ -12,7 +12,7 @@ APP_ONLY = Path(__file__).parents[1] / "fakes" / "app_only"
 
 @pytest.fixture(scope="session")
 def bytecode(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the children keep what Python compiles: some machines keep nothing, and each start takes seconds."""
+    """Where the children keep what Python compiles; where nothing is kept, each start takes seconds."""
     return tmp_path_factory.mktemp("bytecode")
 
 

@@ -1,4 +1,4 @@
-"""Kills, full disks, lost networks, interrupts: nothing that was paid is lost, nothing is paid twice in silence."""
+"""Kills, full disks, lost networks, interrupts: nothing paid is lost, nothing is paid twice in silence."""
 
 from __future__ import annotations
 

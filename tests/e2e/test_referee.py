@@ -51,7 +51,7 @@ TABLE: dict[str, tuple[Script, list[str]]] = {
     ),
     "quota of the minute": (first(always(Reply.quota(PER_MINUTE, 0.2))), ["quota_minute", "answered"]),
     "prompt blocked": (
-        lambda post: Reply.nothing(post, promptFeedback={"blockReason": "PROHIBITED_CONTENT"}),
+        lambda post: Reply.nothing(post, "PROHIBITED_CONTENT"),
         ["blocked"],
     ),
     "SAFETY": (lambda post: Reply.stopped(post, "SAFETY"), ["blocked"]),
@@ -289,8 +289,9 @@ def test_a_budget_is_never_exceeded(tmp_path: Path) -> None:
 def spend(project: Path, arguments: list[str]) -> int:
     """Runs a generation and looks all the time whether its budget holds; returns the exit code."""
     limit = float(arguments[-1]) * 1_000_000
-    query = """SELECT coalesce(sum(CASE state WHEN 'sending' THEN reserved_micro_usd ELSE cost_micro_usd END), 0)
-        AS committed, count(*) AS attempts FROM requests"""
+    query = """SELECT count(*) AS attempts, coalesce(sum(
+        CASE state WHEN 'sending' THEN reserved_micro_usd ELSE cost_micro_usd END), 0) AS committed
+        FROM requests"""
     process = cl.start(*arguments)
     seen = set()
     while process.poll() is None:

@@ -32,16 +32,18 @@ class Done:
     err: str
 
     @property
-    def json(self) -> Any:
+    def json(self) -> Row:
         """The one JSON object that stdout must be."""
-        return json.loads(self.out)
+        found = json.loads(self.out)
+        assert isinstance(found, dict)
+        return found
 
 
 def start(
     *arguments: str | os.PathLike[str],
     environment: Mapping[str, str] | None = None,
     unprivileged: bool = False,
-    **options: Any,
+    folder: Path | None = None,
 ) -> subprocess.Popen[str]:
     """Starts ``dermagui ARGUMENTS`` as a user would, with the canary as key."""
     held = [os.fspath(FAKES / "unprivileged.py")] if unprivileged else []
@@ -52,7 +54,7 @@ def start(
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "GEMINI_API_KEY": CANARY_KEY, **(environment or {})},
-        **options,
+        cwd=folder,
     )
 
 
@@ -68,10 +70,16 @@ def finish(process: subprocess.Popen[str]) -> Done:
     return Done(process.returncode, out, err)
 
 
-def run(*arguments: str | os.PathLike[str], code: int | None = 0, **options: Any) -> Done:
+def run(
+    *arguments: str | os.PathLike[str],
+    code: int = 0,
+    environment: Mapping[str, str] | None = None,
+    unprivileged: bool = False,
+    folder: Path | None = None,
+) -> Done:
     """Runs a command to its end and checks its exit code."""
-    done = finish(start(*arguments, **options))
-    assert code in (None, done.code), f"exit code {done.code}, not {code}:\n{done.err}\n{done.out}"
+    done = finish(start(*arguments, environment=environment, unprivileged=unprivileged, folder=folder))
+    assert done.code == code, f"exit code {done.code}, not {code}:\n{done.err}\n{done.out}"
     return done
 
 

@@ -24,6 +24,8 @@ from functools import lru_cache
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from PIL import Image
+
 Json = dict[str, Any]
 QUOTA = "type.googleapis.com/google.rpc.QuotaFailure"
 RETRY = "type.googleapis.com/google.rpc.RetryInfo"
@@ -103,12 +105,12 @@ class Reply:
         return "".join(part["text"] for part in self.body["candidates"][0]["content"]["parts"])
 
     @classmethod
-    def good(cls, post: Post, text: str = "", **changes: Any) -> Reply:
+    def good(cls, post: Post, text: str = "", model: str = "", delay_seconds: float = 0) -> Reply:
         """A whole answer in the schema that was asked for, told apart by the number of the POST."""
         text = text or f"Answer {post.number}. A brown spot on lighter skin, with an even border all around."
         keys = post.body["generationConfig"]["responseJsonSchema"]["properties"]
         texts = {key: text if key == "answer" else f"What does picture {post.number} show?" for key in keys}
-        return cls.says(post, json.dumps(texts), **changes)
+        return cls.says(post, json.dumps(texts), model=model, delay_seconds=delay_seconds)
 
     @classmethod
     def says(
@@ -119,9 +121,10 @@ class Reply:
         return cls(_whole(post, [candidate], model), delay_seconds=delay_seconds)
 
     @classmethod
-    def nothing(cls, post: Post, **more: Any) -> Reply:
-        """A 200 without any candidate."""
-        return cls(_whole(post, []) | more)
+    def nothing(cls, post: Post, block_reason: str = "") -> Reply:
+        """A 200 without any candidate, perhaps because the prompt was blocked."""
+        feedback = {"promptFeedback": {"blockReason": block_reason}} if block_reason else {}
+        return cls(_whole(post, []) | feedback)
 
     @classmethod
     def stopped(cls, post: Post, finish: str) -> Reply:
@@ -322,8 +325,6 @@ class Referee:
 @lru_cache(maxsize=4096)
 def pixel_sha256(encoded: bytes) -> str:
     """The hash of a picture's RGB8 rows."""
-    from PIL import Image
-
     with Image.open(io.BytesIO(encoded)) as image:
         return hashlib.sha256(image.convert("RGB").tobytes()).hexdigest()
 
@@ -331,10 +332,8 @@ def pixel_sha256(encoded: bytes) -> str:
 _BITS, _SIDE = 12, 8
 
 
-def numbered_picture(number: int) -> Any:
+def numbered_picture(number: int) -> Image.Image:
     """A small picture that is unlike all others, and whose number survives JPEG: a row of black and white."""
-    from PIL import Image
-
     image = Image.new("RGB", (_BITS * _SIDE, 3 * _SIDE), (200, 150, 120))
     for bit in range(_BITS):
         colour = (255, 255, 255) if number >> bit & 1 else (0, 0, 0)
@@ -345,8 +344,6 @@ def numbered_picture(number: int) -> Any:
 @lru_cache(maxsize=4096)
 def picture_number(encoded: bytes) -> int:
     """The number of a ``numbered_picture`` that was encoded at its full size."""
-    from PIL import Image
-
     with Image.open(io.BytesIO(encoded)) as image, contextlib.closing(image.convert("L")) as grey:
         middles = [
             grey.getpixel((bit * _SIDE + _SIDE // 2, _SIDE + _SIDE // 2)) > 127 for bit in range(_BITS)

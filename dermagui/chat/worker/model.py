@@ -51,9 +51,9 @@ class Model:
                 self.gpu_layers = layers
                 self._load_parts()
                 break
-            except DermaError:
+            except DermaError as error:
                 self.close()
-                if layers == attempts[-1]:
+                if layers == attempts[-1] or isinstance(error, Stopped):
                     raise
         self.vocabulary: Any = llama.llama_model_get_vocab(self.pointer)
         self.embedding_length = llama.llama_model_n_embd_inp(self.pointer)
