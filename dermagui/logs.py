@@ -11,7 +11,7 @@ from dermagui import paths
 
 _SECRET = re.compile(
     r"""AIza[\w-]{10,} | AQ\.[\w.-]{10,} | hf_\w{10,}        # keys as Google and the hub make them
-      | (?<=key=)[^&\s"']+ | (?<=goog-api-key:\s)\S+ | (?<=goog-api-key':\s')[^']+""",
+      | (?P<name> key=["']? | goog-api-key["']?\s*[:,]\s*(?:b?["'])? ) [^&\s"']+""",
     re.VERBOSE | re.IGNORECASE,
 )
 _own_secrets: set[str] = set()
@@ -27,7 +27,7 @@ def redacted(text: str) -> str:
     """A text without keys."""
     for secret in _own_secrets:
         text = text.replace(secret, "[key]")
-    return _SECRET.sub("[key]", text)
+    return _SECRET.sub(lambda found: f"{found['name'] or ''}[key]", text)
 
 
 class RedactingFormatter(logging.Formatter):

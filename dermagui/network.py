@@ -62,13 +62,12 @@ def is_loopback(host: str) -> bool:
 
 def host_of(url: str) -> str:
     """The host of an address; only loopback may do without TLS. Raises ``network.bad_address``."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise UserError("network.bad_address", address=url) from error
     host = parts.hostname or ""
-    if (
-        parts.scheme not in ("http", "https")
-        or not host
-        or (parts.scheme == "http" and not is_loopback(host))
-    ):
+    if not host or not (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))):
         raise UserError("network.bad_address", address=url)
     return host
 
@@ -129,15 +128,18 @@ def async_transport(purpose: Purpose, hosts: Iterable[str], connections: int) ->
 
     class Door(httpx2.AsyncBaseTransport):
         def __init__(self) -> None:
-            proxy = next((found for host in allowed if (found := _proxy_for(host))), None)
-            self.inner = httpx2.AsyncHTTPTransport(verify=_system_certificates(), limits=limits, proxy=proxy)
+            self.by_proxy: dict[str | None, httpx2.AsyncHTTPTransport] = {}
 
         async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-            _let_out(request, purpose, allowed)
-            return await self.inner.handle_async_request(request)
+            proxy = _proxy_for(_let_out(request, purpose, allowed))
+            if proxy not in self.by_proxy:
+                verify = _system_certificates()
+                self.by_proxy[proxy] = httpx2.AsyncHTTPTransport(verify=verify, limits=limits, proxy=proxy)
+            return await self.by_proxy[proxy].handle_async_request(request)
 
         async def aclose(self) -> None:
-            await self.inner.aclose()
+            for inner in self.by_proxy.values():
+                await inner.aclose()
 
     return Door()
 

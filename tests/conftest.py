@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 OFFLINE_FOLDER = Path(__file__).parent / "offline"
-KEY_PREFIXES = ("GEMINI_", "GOOGLE_")
+KEY_PREFIXES = ("GEMINI_", "GOOGLE_", "HF_", "HUGGING_FACE_")
 
 # Threads that a library starts once and keeps for as long as the process lives: tqdm's and fsspec's.
 LASTING_THREADS = ("TMonitor", "fsspecIO")

@@ -14,8 +14,18 @@ from keyring.backends.null import Keyring as SwitchedOff
 from keyring.errors import KeyringLocked, PasswordDeleteError
 
 from dermagui import api_key
-from dermagui.api_key import ApiKey, check_key, find_key, remove_key, store_key
+from dermagui.api_key import (
+    GEMINI,
+    HUGGINGFACE,
+    VARIABLES,
+    ApiKey,
+    check_key,
+    find_key,
+    remove_key,
+    store_key,
+)
 from dermagui.errors import UserError
+from dermagui.jobs import launch
 
 KEY = "AQ.canary-key-that-nobody-may-find-7Q9Z"
 
@@ -138,3 +148,35 @@ def test_there_is_one_place_for_the_key(own_keyring: InMemory) -> None:
     store_key("another-key")
     assert list(own_keyring.kept) == [("dermagui", "gemini")]
     assert api_key.find_key() == ApiKey("another-key", "keyring")
+
+
+def test_the_keys_of_two_services_are_not_taken_for_each_other(own_keyring: InMemory) -> None:
+    store_key(KEY)
+    assert find_key(HUGGINGFACE) is None
+    store_key(" hub-key-1234 \n", HUGGINGFACE)
+    assert own_keyring.kept == {("dermagui", "gemini"): KEY, ("dermagui", "huggingface"): "hub-key-1234"}
+    assert find_key(HUGGINGFACE) == ApiKey("hub-key-1234", "keyring")
+    assert remove_key(HUGGINGFACE)
+    assert not remove_key(HUGGINGFACE)
+    assert find_key() == ApiKey(KEY, "keyring")
+
+
+def test_each_service_has_variables_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hub-key-1234")
+    assert find_key() is None
+    assert find_key(HUGGINGFACE) == ApiKey("hub-key-1234", "HF_TOKEN")
+
+
+@pytest.mark.parametrize("service", [GEMINI, HUGGINGFACE])
+def test_without_a_keyring_the_variable_to_set_is_named(service: str) -> None:
+    keyring.set_keyring(NoKeyring())
+    with pytest.raises(UserError) as raised:
+        store_key(KEY, service)
+    assert raised.value.values == {"variable": VARIABLES[service][0]}
+
+
+def test_a_child_inherits_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {name for names in VARIABLES.values() for name in names}
+    for name in names:
+        monkeypatch.setenv(name, KEY)
+    assert not launch.child_environment().keys() & names

@@ -46,6 +46,7 @@ LEAKS = [
     '{"x-goog-api-key": "unknown-look-7Q9Z", "accept": "*/*"}',
     "[(b'x-goog-api-key', b'unknown-look-7Q9Z')]",
     f"Client(api_key={GOOGLE!r})",
+    "Client(api_key='unknown-look-7Q9Z')",
     f"{NEW_GOOGLE}\nanother line {HUB}",
     f"https://hub.example/{HUB}/x",
 ]

@@ -195,7 +195,7 @@ def check_bundle(bundle: Bundle, listener: Listener) -> None:
     for role, known in bundle.files.items():
         path = bundle.folder / FILE_NAMES[role]
         try:
-            found = hash_file(path, counter)
+            found = hash_file(path, counter, known.size_bytes)
         except FileNotFoundError:
             raise DataError("bundle.file_missing", name=bundle.name, path=display_path(path)) from None
         except OSError as error:

@@ -70,17 +70,18 @@ def take_files(sources: Mapping[str, Path], folder: Path, listener: Listener) ->
     files = {}
     for role, source in sources.items():
         target = folder / FILE_NAMES[role]
-        digest, size = _copy(source, target, counter) if role in to_copy else hash_file(target, counter)
+        take = _copy if role in to_copy else _hash_linked
+        digest, size = take(source, target, sizes[role], counter)
         if size != sizes[role]:
             raise DataError("bundle.file_changing", path=display_path(source))
         files[role] = BundleFile(digest, size, display_path(source.name))
     return files
 
 
-def hash_file(path: Path, counter: Counter) -> tuple[str, int]:
-    """SHA-256 and size of a file."""
+def hash_file(path: Path, counter: Counter, most_bytes: int | None = None) -> tuple[str, int]:
+    """SHA-256 and size of a file; one that is larger than ``most_bytes`` is not read to its end."""
     with path.open("rb") as file:
-        return _hash(file, counter)
+        return _hash(file, counter, most_bytes)
 
 
 def _check_room(folder: Path, size_bytes: int) -> None:
@@ -97,18 +98,30 @@ def _link(source: Path, target: Path) -> bool:
     return True
 
 
-def _copy(source: Path, target: Path, counter: Counter) -> tuple[str, int]:
+def _copy(source: Path, target: Path, size_bytes: int, counter: Counter) -> tuple[str, int]:
     with source.open("rb") as file, target.open("xb") as copy:
-        told = _hash(file, counter, copy)
+        told = _hash(file, counter, size_bytes, copy)
         copy.flush()
         os.fsync(copy.fileno())
     return told
 
 
-def _hash(file: BinaryIO, counter: Counter, copy: BinaryIO | None = None) -> tuple[str, int]:
-    """SHA-256 and size of what is left of a file, which is written elsewhere on the way."""
+def _hash_linked(_: Path, target: Path, size_bytes: int, counter: Counter) -> tuple[str, int]:
+    return hash_file(target, counter, size_bytes)
+
+
+def _hash(
+    file: BinaryIO, counter: Counter, most_bytes: int | None, copy: BinaryIO | None = None
+) -> tuple[str, int]:
+    """SHA-256 and size of a file, which is written elsewhere on the way.
+
+    A file that grows as fast as it is read would have no end: it ends with the first byte too many.
+    """
     digest, size = sha256(), 0
-    while chunk := file.read(_CHUNK_BYTES):
+    while most_bytes is None or size <= most_bytes:
+        chunk = file.read(_CHUNK_BYTES)
+        if not chunk:
+            break
         digest.update(chunk)
         if copy:
             copy.write(chunk)

@@ -44,6 +44,8 @@ class CatalogueModel:
     terms: str
     """A summary in our words that a person accepts before the download; empty for a plain open licence."""
     terms_link: str
+    terms_date: str
+    """The day of our summary."""
     gated: bool
     """Whether the hub may ask for an account that accepted the terms."""
 

@@ -22,11 +22,12 @@ from dermagui.chat.hub import Hub, RemoteFile
 from dermagui.errors import DataError, ServiceError, UserError
 from dermagui.network import host_of
 from dermagui.records import Changes, Progress
+from dermagui.storage import people
 
 if TYPE_CHECKING:
     from dermagui.jobs.report import Report
     from dermagui.jobs.work import Parameters
-    from dermagui.storage.database import Store
+    from dermagui.storage.database import Row, Store
 
 WAITS_SECONDS: tuple[float, ...] = (1, 2, 4, 8, 16)
 """Before each further attempt, for as long as not a single byte more arrives."""
@@ -65,14 +66,28 @@ def parameters_for(model: CatalogueModel) -> Parameters:
     return {"model": model.as_json()}
 
 
+def accepted_terms(store: Store, model: CatalogueModel) -> Row | None:
+    """The acceptance of a model's terms in their present words: name, at; None where there is none."""
+    return people.acceptance(store, _terms_name(model), model.terms_sha256)
+
+
+def accept_terms(store: Store, model: CatalogueModel, name: str) -> None:
+    """Keeps that a person accepted the terms of a model. Raises ``UserError`` ``person.no_name``."""
+    who = people.person(store, name)
+    people.accept_terms(store, who, _terms_name(model), model.terms_date, model.terms_sha256)
+
+
 def run(store: Store, parameters: Parameters, report: Report) -> Changes:
     """Downloads the files of a model and makes a bundle of them. The secret is the user's token of the hub.
 
     Run again, it goes on where it was, whatever ended it. Raises what ``hub.ask`` and ``add_model`` raise;
-    ``UserError``: ``bundle.exists``, ``hub.no_room``; ``DataError``: ``hub.other_file``, ``hub.wrong_hash``.
+    ``UserError``: ``bundle.exists``, ``hub.terms_not_accepted``, ``hub.no_room``; ``DataError``:
+    ``hub.other_file``, ``hub.wrong_hash``.
     """
     model = model_from(parameters["model"])
     _refuse_known(model.name)
+    if model.terms and accepted_terms(store, model) is None:
+        raise UserError("hub.terms_not_accepted", name=model.name, link=model.terms_link)
     folder = paths.data_folder() / "downloads" / model.name
     with hub.connect(report.secret) as opened:
         wanted = {role: _want(opened, model, file, folder, report) for role, file in model.files.items()}
@@ -82,6 +97,10 @@ def run(store: Store, parameters: Parameters, report: Report) -> Changes:
     bundle = _make_bundle(model, wanted, report)
     shutil.rmtree(folder, ignore_errors=True)
     return Changes(("bundles",), {"name": bundle.name, "bytes": bundle.size_bytes})
+
+
+def _terms_name(model: CatalogueModel) -> str:
+    return f"model {model.name}"
 
 
 def _refuse_known(name: str) -> None:

@@ -163,7 +163,7 @@ def _told_apart(hub: Hub, repo: str, path: str) -> Iterator[None]:
         raise _refusal(hub, repo, path, error) from error
     except httpx2.TransportError as error:
         raise _failure(hub, error) from error
-    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+    except httpx2.HTTPError as error:
         raise DataError("hub.not_a_hub", address=hub.endpoint) from error
     except UserError as error:
         if error.code == "network.host_not_allowed":

@@ -1,58 +1,76 @@
-"""``dermagui key``: keeps the Gemini key in the system's keyring, tests it, removes it."""
+"""``dermagui key``: keeps the user's keys in the system's keyring, tests them, removes them."""
 
 from __future__ import annotations
 
 import sys
 
+from dermagui import api_key
+from dermagui.api_key import GEMINI, HUGGINGFACE, VARIABLES, ApiKey
 from dermagui.cli.console import Arguments, Commands, say
 from dermagui.errors import UserError
 
 
 def declare(commands: Commands) -> None:
     """Declares the command."""
-    parser = commands.add_parser("key", help="keep, show, test or remove your Gemini key")
+    parser = commands.add_parser("key", help="keep, show, test or remove your key for Gemini or for the hub")
     parser.add_argument("action", choices=("set", "show", "test", "remove"))
+    parser.add_argument(
+        "--service",
+        choices=tuple(VARIABLES),
+        default=GEMINI,
+        help="whose key: gemini (default), or huggingface for models that ask for an account",
+    )
     parser.set_defaults(run=run)
 
 
 def run(arguments: Arguments) -> int:
     """Does it. A key is read from the terminal or from standard input, never from an argument."""
-    from dermagui import api_key
-
+    service = arguments.service
     if arguments.action == "set":
-        api_key.store_key(_read())
+        api_key.store_key(_read(service), service)
         say("Kept the key in the system's keyring.")
     elif arguments.action == "remove":
-        say("Removed the key." if api_key.remove_key() else "The keyring held no key.")
+        say("Removed the key." if api_key.remove_key(service) else "The keyring held no key.")
     elif arguments.action == "show":
-        found = api_key.find_key()
+        found = api_key.find_key(service)
         say(f"Key {found}." if found else "There is no key.")
     else:
-        _test()
+        _test(service)
     return 0
 
 
-def _read() -> str:
+def _read(service: str) -> str:
     if sys.stdin.isatty():
         import getpass
 
-        return getpass.getpass("Gemini key: ")
+        return getpass.getpass(f"{service} key: ")
     return sys.stdin.readline()
 
 
-def _test() -> None:
-    """Asks the service which models this key may use: that costs nothing and sends no image."""
+def _test(service: str) -> None:
+    """Asks the service about the key: that costs nothing and sends no image."""
+    from dermagui.logs import hide
+
+    key = api_key.find_key(service)
+    if key is None:
+        raise UserError("key.missing" if service == GEMINI else "key.missing_token")
+    hide(key.value)
+    {GEMINI: _test_gemini, HUGGINGFACE: _test_huggingface}[service](key)
+
+
+def _test_huggingface(key: ApiKey) -> None:
+    from dermagui.chat import hub
+
+    with hub.connect(key.value) as opened:
+        say(f"The key {key} works. It belongs to {hub.owner_of_token(opened)}.")
+
+
+def _test_gemini(key: ApiKey) -> None:
     import asyncio
 
     from dermagui import settings
-    from dermagui.api_key import find_key
     from dermagui.generation.gemini import Gemini, Service
-    from dermagui.logs import hide
 
-    key = find_key()
-    if key is None:
-        raise UserError("key.missing")
-    hide(key.value)
     service = Service(
         key=key.value,
         base_url=settings.text("gemini.base_url"),

@@ -24,6 +24,7 @@ from dermagui.texts import sentence
 
 if TYPE_CHECKING:
     from dermagui.chat.bundle import Bundle
+    from dermagui.chat.catalogue import CatalogueModel
     from dermagui.chat.gguf_header import Header, Scalar, Value
     from dermagui.chat.model_facts import ModelFacts
     from dermagui.chat.pairing import GgufFile
@@ -245,6 +246,78 @@ def _as_row(bundle: Bundle) -> dict[str, Any]:
     return {"name": bundle.name, "size_bytes": bundle.size_bytes} | asdict(bundle)
 
 
+def _declare_download(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", nargs="?", metavar="NAME", help="a suggested model (default: list them)")
+    parser.add_argument("--accept-terms", metavar="NAME", help="your name: you accept the terms of the model")
+    parser.add_argument("--inline", action="store_true", help="work in this process, for debugging")
+    json_argument(parser)
+
+
+def _download(arguments: Arguments) -> int:
+    from dermagui.api_key import HUGGINGFACE, find_key
+    from dermagui.chat.catalogue import find_model
+    from dermagui.chat.download import parameters_for
+    from dermagui.cli.job import run_job
+    from dermagui.logs import hide
+    from dermagui.project import home_project
+
+    if arguments.name is None:
+        return _suggest(arguments)
+    model = find_model(arguments.name)
+    parameters = parameters_for(model)
+    _accept(model, arguments.accept_terms)
+    token = find_key(HUGGINGFACE)
+    if token:
+        hide(token.value)
+
+    def show_progress(event: dict[str, Any]) -> None:
+        _Console().progress(Progress(event["done"], event["total"], event["unit"]))
+
+    code, end = run_job(
+        home_project(),
+        "download",
+        parameters,
+        secret=token.value if token else None,
+        inline=arguments.inline,
+        handlers={"progress": show_progress},
+    )
+    if arguments.json:
+        print_json(end["figures"])
+    elif not code:
+        say(f"Downloaded {model.name}, {_size(end['figures']['bytes'])}.")
+    return code
+
+
+def _accept(model: CatalogueModel, name: str | None) -> None:
+    """Shows the terms of a model that has some, and keeps who accepted them."""
+    from dermagui.chat.download import accept_terms, accepted_terms
+    from dermagui.project import Project, home_project
+
+    if not model.terms:
+        return
+    with Project(home_project()) as home:
+        if accepted_terms(home.store, model) is None:
+            say(f"{model.terms}\n{model.terms_link}")
+            if name is not None:
+                accept_terms(home.store, model, name)
+
+
+def _suggest(arguments: Arguments) -> int:
+    from dermagui.chat.catalogue import load_catalogue
+
+    models = load_catalogue()
+    if arguments.json:
+        print_json({"models": [model.as_json() | {"size_bytes": model.size_bytes} for model in models]})
+        return 0
+    for model in models:
+        print(
+            f"{model.name}: {model.title}, {model.quantization}. {model.purpose}\n"
+            f"    about {_size(model.size_bytes)} to download, about {_size(model.memory_bytes)} of memory, "
+            f"{model.licence}{', may ask for an account' if model.gated else ''}"
+        )
+    return 0
+
+
 def _declare_remove(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME")
 
@@ -269,5 +342,6 @@ _ACTIONS = (
     _Action("inspect", "tell what a GGUF file is and what it needs", _declare_inspect, _inspect),
     _Action("add", "keep a model and its projector", _declare_add, _add),
     _Action("list", "list the models that are kept", json_argument, _list),
+    _Action("download", "download a suggested model, or list them", _declare_download, _download),
     _Action("remove", "remove a model; a file that was linked stays where it was", _declare_remove, _remove),
 )

@@ -113,7 +113,8 @@ def _traces(rows: Rows, pairs: Rows, names: Iterable[str]) -> set[bytes]:
     words = {*names, *({pair["turns"][-1]["text"] for pair in gone} - kept), *(pair["uid"] for pair in gone)}
     for row in rows:
         words |= {row["path"].rpartition("/")[2], row["pixel_hash"]}
-    return {form for word in words for form in (os.fsencode(word), json.dumps(word)[1:-1].encode())}
+    raw = {bytes.fromhex(row["path_bytes"]).rpartition(b"/")[2] for row in rows if "path_bytes" in row}
+    return raw | {form for word in words for form in (os.fsencode(word), json.dumps(word)[1:-1].encode())}
 
 
 def check_nothing_is_left(tour: Tour, server: Rehearsal) -> None:

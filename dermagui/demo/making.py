@@ -130,7 +130,7 @@ def _contact_sheet(tour: Tour, readable: Rows) -> Shown:
     path = tour.out / "pictures" / "contact-sheet.jpg"
     path.parent.mkdir(exist_ok=True)
     sheet.save(path, quality=88)
-    what = "drawn by this program: no patient has ever seen them" if tour.phantoms else "your own pictures"
+    what = "drawn by this program: they show no patient" if tour.phantoms else "your own pictures"
     return Shown(path, f"{len(hashes)} of {len({row['sha256'] for row in readable})} pictures, {what}.")
 
 
@@ -211,7 +211,7 @@ def _kill_in_flight(tour: Tour, command: list[str]) -> set[str]:
     )
     answers = len(_answers(tour))
     running = tour.shell.start(*command)
-    pid = wait_for_flight(tour.project, answers + ANSWERS_BEFORE_KILL)
+    pid = wait_for_flight(tour.project, answers + ANSWERS_BEFORE_KILL, running)
     kill(pid)
     tour.shell.finish(stage, running, expect=4)
     found = _status(tour, stage)

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from dermagui.demo.faults import Fault, Rule, Script
 from dermagui.demo.post_log import PostLog, read_log
-from dermagui.demo.steps import Shell
+from dermagui.demo.steps import Running, Shell
 from dermagui.records import JobState, RequestState
 from dermagui.storage import jobs, requests
 from dermagui.storage.database import Store
@@ -102,14 +102,17 @@ def wait_until(happened: Callable[[], bool], what: str) -> None:
         time.sleep(0.02)
 
 
-def wait_for_flight(project: Path, answered: int) -> int:
+def wait_for_flight(project: Path, answered: int, running: Running) -> int:
     """Waits until requests are in flight and so many are answered; returns the number of the job's process.
 
     It looks into the database itself, read-only: a command would take longer to look than a request flies.
+    Raises ``TimeoutError``, also when the command ends before.
     """
     found: list[int] = []
 
     def is_flying() -> bool:
+        if running.child.poll() is not None:
+            raise TimeoutError(f"{running.line} ended before it could be killed")
         with Store(project, read_only=True) as store:
             states = requests.count_requests(store)
             found[:] = [job["pid"] for job in jobs.list_jobs(store, state=JobState.RUNNING)]

@@ -18,7 +18,7 @@ def write_report(tour: Tour, seconds: float) -> None:
     """Writes ``index.html`` into the report's folder."""
     style = (paths.resources() / "templates" / "demo-report.css").read_text(encoding="utf-8")
     body = "\n".join(
-        [_opening(tour, seconds), _overview(tour), *_stages(tour), _closing()],
+        [_opening(tour, seconds), _overview(tour), *_stages(tour), _closing(tour)],
     )
     page = f"""<!doctype html>
 <html lang="en">
@@ -110,7 +110,7 @@ def _stages(tour: Tour) -> Iterable[str]:
             _pictures(stage, tour) if number > 1 else "",  # those of the first stand at the top
         ]
         yield f"""<section id="stage-{number}">
-<div class="head"><span class="number">{number}</span><h2>{escape(stage.title)}</h2>
+<div class="head"><h2><span class="number">{number}</span> {escape(stage.title)}</h2>
 {_badge(stage.nature)}</div>
 <p class="story">{escape(stage.story)}</p>
 {"".join(parts)}</section>"""
@@ -189,9 +189,11 @@ def _source(shown: Shown, tour: Tour) -> str:
     return escape(shown.path.relative_to(tour.out).as_posix())
 
 
-def _closing() -> str:
-    return """<footer><p>Everything that this page speaks of lies in the folder <code>work</code> beside it:
-the project, the datasets, the server's own book. To look for yourself:
-<code>dermagui status work/project</code>, <code>dermagui review work/project list</code>.</p>
+def _closing(tour: Tour) -> str:
+    own = "" if tour.phantoms else "<p>This page shows pictures of yours: keep it as you keep them.</p>"
+    return f"""<footer>{own}
+<p>Everything that this page speaks of lies in the folder <code>work</code> beside it: the project, the
+datasets, the server's own book. To look for yourself: <code>dermagui status work/project</code>,
+<code>dermagui review work/project list</code>.</p>
 <p>The answers on this page are rehearsed: written by a program that measures a picture, not by a doctor and
 not by a medical model. Some are wrong on purpose.</p></footer>"""

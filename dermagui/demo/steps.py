@@ -133,7 +133,8 @@ class Shell:
             encoding="utf-8",
             errors="replace",
         )
-        return Running(f"dermagui {shlex.join(arguments)}", child, time.monotonic())
+        line = paths.display_path(f"dermagui {shlex.join(arguments)}")
+        return Running(line, child, time.monotonic())
 
     def finish(self, stage: Stage, running: Running, *, expect: int = 0) -> Ran:
         """Waits for a command and notes it. Raises ``UnexpectedEnd``."""

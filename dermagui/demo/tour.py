@@ -15,10 +15,11 @@ from pathlib import Path
 from dermagui.demo import deciding, leaving, making
 from dermagui.demo.audit import fingerprint_files
 from dermagui.demo.phantoms import PhantomSet, draw_phantoms
-from dermagui.demo.rehearsal import Rehearsal
+from dermagui.demo.rehearsal import Rehearsal, kill
 from dermagui.demo.report import write_report
 from dermagui.demo.steps import Shell, Tour, UnexpectedEnd, tell
 from dermagui.errors import UserError, from_os_error
+from dermagui.jobs.workers import processes_with
 from dermagui.paths import display_path
 
 PHANTOMS = 18
@@ -46,6 +47,9 @@ def run_tour(out: Path, images: Path | None) -> int:
         _walk(tour)
     except (UnexpectedEnd, TimeoutError) as error:
         tour.stages[-1].claim("The stage came to its end", f"{error}", False)
+    finally:
+        for process in processes_with("DERMAGUI_HOME", str(tour.shell.home)):
+            kill(process)  # none, unless the tour broke off
     leaving.say_what_was_not_run(tour)
     seconds = time.monotonic() - started
     write_report(tour, seconds)
@@ -103,5 +107,6 @@ def _tell_table(tour: Tour, seconds: float) -> int:
         word = {True: "true ", False: "FALSE", None: "  -  "}[claim.holds]
         sys.stdout.write(f"{word}  {claim.text:<{width}}  {claim.found}\n")
     wrong = sum(claim.holds is False for claim in claims)
-    sys.stdout.write(f"{len(claims)} lines, {wrong} untrue, {seconds:.0f} s. {tour.out / 'index.html'}\n")
+    page = display_path(tour.out / "index.html")
+    sys.stdout.write(f"{len(claims)} lines, {wrong} untrue, {seconds:.0f} s. {page}\n")
     return 1 if wrong else 0

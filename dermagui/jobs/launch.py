@@ -15,9 +15,10 @@ from dermagui.jobs.report import STOP_NAME
 from dermagui.jobs.work import is_alive, job_folder
 from dermagui.storage.database import Row
 
-_NEW_GROUP_WITHOUT_CONSOLE = 0
+NEW_GROUP_WITHOUT_CONSOLE = 0
+"""Flags for a child process on Windows."""
 if sys.platform == "win32":
-    _NEW_GROUP_WITHOUT_CONSOLE = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+    NEW_GROUP_WITHOUT_CONSOLE = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
 
 
 def program() -> list[str]:
@@ -44,9 +45,9 @@ def start_child(project: Path, job_id: str, secret: str | None = None) -> subpro
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
-            env=_environment(),
+            env=child_environment(),
             start_new_session=True,
-            creationflags=_NEW_GROUP_WITHOUT_CONSOLE,
+            creationflags=NEW_GROUP_WITHOUT_CONSOLE,
         )
     assert child.stdin is not None
     with suppress(BrokenPipeError), child.stdin:  # it may die at once; whoever follows its story finds out
@@ -72,7 +73,8 @@ def stop_job(project: Path, row: Row, *, grace_seconds: float = 15) -> None:
         psutil.wait_procs(family, timeout=5)
 
 
-def _environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
+    """The environment of this process without its keys, in which a child finds this very package."""
     secrets = {name for names in api_key.VARIABLES.values() for name in names}
     environment = {name: value for name, value in os.environ.items() if name not in secrets}
     package = str(Path(paths.__file__).parent.parent)

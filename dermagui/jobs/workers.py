@@ -18,6 +18,12 @@ def worker_pool(workers: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_parent)
 
 
+def physical_cores() -> int:
+    """The cores that this process may use, hyper-threads not counted: more threads only get in their way."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(psutil.cpu_count(logical=False) or allowed, allowed)
+
+
 def _end_with_parent() -> None:
     threading.Thread(target=_wait_for_end_of_parent, name="end-with-parent", daemon=True).start()
 

@@ -69,9 +69,26 @@ def cached_pixels(
     found = _read_cached(path, recipe)
     if found is None:
         found = pixels(picture, recipe, redactions)
-        with contextlib.suppress(OSError):
-            _write_atomically(path, found.encoded)
+        _keep(path, found.encoded)
+    _keep(_seal_path(path), _sealed(found))
     return found
+
+
+def prepared_pixels(
+    folder: Path, sha256: str, frame: int, recipe: PixelRecipe, redactions: tuple[Region, ...] = ()
+) -> Pixels | None:
+    """What ``cached_pixels`` left behind, for sending: not decoded, and so without its RGB rows.
+
+    None where there is nothing, or where the seal does not fit the bytes.
+    """
+    path = _cache_path(folder, sha256, frame, recipe, redactions)
+    try:
+        encoded, seal = path.read_bytes(), _seal_path(path).read_bytes()
+        width, height, digest, _ = seal.decode("ascii").split()
+        found = Pixels(encoded, b"", int(width), int(height), _MIME_TYPES[recipe.codec], digest)
+    except (OSError, ValueError):
+        return None
+    return found if seal == _sealed(found) else None
 
 
 def forget_pixels(folder: Path, sha256: str) -> int:
@@ -141,6 +158,22 @@ def _read_cached(path: Path, recipe: PixelRecipe) -> Pixels | None:
         return _decoded(encoded, recipe) if encoded.endswith(_ENDS[recipe.codec]) else None
     except (OSError, DataError):
         return None
+
+
+def _seal_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.seal")
+
+
+def _sealed(made: Pixels) -> bytes:
+    """Size and hash of the pixels, and a hash over them and the encoded bytes: damage to any of them shows."""
+    said = f"{made.width} {made.height} {made.sha256}".encode()
+    return said + b" " + hashlib.sha256(said + made.encoded).hexdigest().encode()
+
+
+def _keep(path: Path, content: bytes) -> None:
+    with contextlib.suppress(OSError):
+        if not (path.is_file() and path.read_bytes() == content):
+            _write_atomically(path, content)
 
 
 def _write_atomically(path: Path, content: bytes) -> None:

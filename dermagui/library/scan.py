@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -78,13 +79,15 @@ def scan_source(store: Store, source: Source, report: Report) -> dict[str, objec
     waiting: list[ScannedFile] = []
     save_at = time.monotonic() + _SAVE_SECONDS
     total = len(difference.to_learn)
-    for done, (found, outcome) in enumerate(_learn_all(store.folder, source.root, difference.to_learn), 1):
+    forgotten = images.forgotten_images(store)
+    learn = partial(learn_file, store.folder, source.root, forgotten=forgotten)
+    for done, (found, outcome) in enumerate(_learn_all(learn, difference.to_learn), 1):
         moved = _moved_from(found, outcome, difference, gone_by_hash)
         if moved is not None:
             images.move_file(store, moved.id, found.path, found.mtime_ns)
             del difference.gone[moved.path_bytes]
             difference.counts["moved"] += 1
-        elif isinstance(outcome, FileFacts) and images.is_forgotten(store, outcome.sha256):
+        elif isinstance(outcome, FileFacts) and outcome.sha256 in forgotten:
             difference.counts["forgotten"] += 1
         else:
             _count(found, outcome, difference, report)
@@ -159,26 +162,27 @@ def _count(found: FoundFile, outcome: FileFacts | DataError, difference: _Differ
         report.warn(outcome.code, **{**outcome.values, "path": display_path(found.path)})
 
 
+Learn = Callable[[bytes], FileFacts | DataError]
 Learned = tuple[FoundFile, FileFacts | DataError]
 
 
-def _learn_all(project: Path, root: str, files: list[FoundFile]) -> Iterator[Learned]:
+def _learn_all(learn: Learn, files: list[FoundFile]) -> Iterator[Learned]:
     """Learns files in worker processes, a few ahead; a decoder that crashes costs its own file only."""
     left = iter(files)
     while True:
         suspects: list[FoundFile] = []
-        yield from _learn_until_crash(project, root, left, min(os.cpu_count() or 1, len(files)), suspects)
+        yield from _learn_until_crash(learn, left, min(os.cpu_count() or 1, len(files)), suspects)
         if not suspects:
             return
         for file in suspects:
             alone: list[FoundFile] = []
-            yield from _learn_until_crash(project, root, iter([file]), 1, alone)
+            yield from _learn_until_crash(learn, iter([file]), 1, alone)
             if alone:
                 yield file, DataError("image.crashed_decoder")
 
 
 def _learn_until_crash(
-    project: Path, root: str, files: Iterator[FoundFile], workers: int, suspects: list[FoundFile]
+    learn: Learn, files: Iterator[FoundFile], workers: int, suspects: list[FoundFile]
 ) -> Iterator[Learned]:
     """Yields what was learned; where a worker died, ``suspects`` holds the files that were in work."""
     if workers == 0:
@@ -191,7 +195,7 @@ def _learn_until_crash(
                     if file.error is not None:
                         yield file, file.error
                     else:
-                        running[pool.submit(learn_file, project, root, file.path)] = file
+                        running[pool.submit(learn, file.path)] = file
                 if not running:
                     return
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -204,14 +208,19 @@ def _learn_until_crash(
                 future.cancel()
 
 
-def learn_file(project: Path, root: str, path: bytes) -> FileFacts | DataError:
-    """What a worker does: reads one file, writes its thumbnails, returns the facts without them."""
+def learn_file(
+    project: Path, root: str, path: bytes, forgotten: frozenset[str] = frozenset()
+) -> FileFacts | DataError:
+    """What a worker does: reads one file, writes its thumbnails, returns the facts without them.
+
+    Of a file whose hash is among the ``forgotten`` no pixel is kept.
+    """
     try:
         facts = file_facts(os.path.join(root, os.fsdecode(path)))
     except DataError as error:
         return error
     try:
-        for frame in facts.frames:
+        for frame in facts.frames if facts.sha256 not in forgotten else ():
             write_thumbnail(thumbnail_path(project, facts.sha256, frame.frame), frame.thumbnail)
     except OSError as error:
         raise from_os_error(error, project) from error

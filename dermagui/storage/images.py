@@ -130,9 +130,9 @@ def mark_files(store: Store, file_ids: Iterable[int], state: FileState) -> None:
     store.write_many("UPDATE files SET state = ? WHERE id = ?", ((state, file_id) for file_id in file_ids))
 
 
-def is_forgotten(store: Store, sha256: str) -> bool:
-    """Whether somebody asked to forget the image with this hash."""
-    return store.value("SELECT 1 FROM tombstones WHERE hash = ? AND kind = 'image'", (sha256,)) is not None
+def forgotten_images(store: Store) -> frozenset[str]:
+    """The hashes of the files that somebody asked to forget."""
+    return frozenset(row[0] for row in store.conn.execute("SELECT hash FROM tombstones WHERE kind = 'image'"))
 
 
 def list_files(store: Store) -> Iterator[Row]:

@@ -17,7 +17,7 @@ from typing import Any
 from tests.fakes.referee import Post, Question, Referee, numbered_picture
 
 FAKES = Path(__file__).parent
-CANARY_KEY = "AQ.canary-key-that-nobody-may-find-7Q9Z"
+CANARY_KEY = "canary-key-that-nobody-may-find-7Q9Z"
 PATIENCE_SECONDS = 120
 
 Row = dict[str, Any]

@@ -1,7 +1,7 @@
 """The context of a model: what it has read and said so far, evaluated once and kept.
 
 The next question begins with everything that was said before. Only what is new behind the longest common
-beginning is evaluated; the last unit always is, since its logits are what comes next.
+beginning is evaluated, and always the last units, whose logits are what comes next.
 """
 
 from __future__ import annotations
@@ -14,6 +14,11 @@ from dermagui.chat.worker.images import ImageChunk, Images, Unit, embedding_poin
 from dermagui.chat.worker.model import Halt, Model
 from dermagui.chat.worker.native import llama, mtmd
 from dermagui.errors import ServiceError, Stopped, UserError
+
+LAST = 2
+"""Units that are always evaluated again. One alone would take another way through the processor than the
+same one among others, and its logits would differ in the last digits.
+"""
 
 _DONE, _NO_ROOM, _ABORTED = 0, 1, 2
 
@@ -53,7 +58,7 @@ class Context:
         total = sum(map(tokens_of, units))
         if total > self._model.context_tokens:
             raise UserError("chat.too_long", tokens=total, most=self._model.context_tokens)
-        self._cut(min(common(self._units, units), len(units) - 1))
+        self._cut(max(0, min(common(self._units, units), len(units) - LAST)))
         reused = done = sum(map(tokens_of, self._units))
         for batch in batches(units[len(self._units) :], self._model.batch_tokens):
             if self._halt():

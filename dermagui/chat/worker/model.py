@@ -91,6 +91,7 @@ class Model:
         parameters = mtmd.mtmd_context_params_default()
         parameters.use_gpu = self.gpu_layers > 0
         parameters.print_timings = False
+        parameters.flash_attn_type = self._attention()
         parameters.warmup = False  # it encodes a picture of its own, which takes seconds on a CPU
         parameters.n_threads = self.wanted.threads
         self.vision = mtmd.mtmd_init_from_file(os.fsencode(path), self.pointer, parameters)
@@ -111,6 +112,7 @@ class Model:
         parameters.n_outputs_max = LABEL_TOKENS  # else room for the logits of a whole batch is taken
         parameters.n_threads = parameters.n_threads_batch = self.wanted.threads
         parameters.offload_kqv = self.gpu_layers > 0
+        parameters.flash_attn_type = self._attention()
         parameters.abort_callback = self._abort
         self.context = llama.llama_init_from_model(self.pointer, parameters)
         if not self.context:
@@ -121,6 +123,13 @@ class Model:
             )
         self.context_tokens = llama.llama_n_ctx(self.context)
         self.batch_tokens = llama.llama_n_batch(self.context)
+
+    def _attention(self) -> int:
+        """Fused attention where a graphics card works. On a CPU it halves the speed of the answer, and its
+        sums of half precision make logits depend on what was evaluated at once.
+        """
+        automatic, disabled = llama.LLAMA_FLASH_ATTN_TYPE_AUTO, llama.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        return int(automatic if self.gpu_layers else disabled)
 
     def _batch_tokens(self) -> int:
         """Where each token of a picture sees all of it, llama.cpp ends the process unless it fits a batch."""
