@@ -69,12 +69,12 @@ def take_files(sources: Mapping[str, Path], folder: Path, listener: Listener) ->
     counter = Counter(sum(sizes.values()), listener)
     files = {}
     for role, source in sources.items():
-        target = folder / FILE_NAMES[role]
-        take = _copy if role in to_copy else _hash_linked
-        digest, size = take(source, target, sizes[role], counter)
-        if size != sizes[role]:
+        target, size = folder / FILE_NAMES[role], sizes[role]
+        copied = role in to_copy
+        found = _copy(source, target, size, counter) if copied else hash_file(target, counter, size)
+        if found[1] != size:
             raise DataError("bundle.file_changing", path=display_path(source))
-        files[role] = BundleFile(digest, size, display_path(source.name))
+        files[role] = BundleFile(*found, display_path(source.name))
     return files
 
 
@@ -104,10 +104,6 @@ def _copy(source: Path, target: Path, size_bytes: int, counter: Counter) -> tupl
         copy.flush()
         os.fsync(copy.fileno())
     return told
-
-
-def _hash_linked(_: Path, target: Path, size_bytes: int, counter: Counter) -> tuple[str, int]:
-    return hash_file(target, counter, size_bytes)
 
 
 def _hash(

@@ -30,6 +30,7 @@ COMMANDS = (
     "key",
     "settings",
     "model",
+    "chat",
     "demo",
     "job",
 )

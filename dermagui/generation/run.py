@@ -114,8 +114,9 @@ def _figures(sending: Sending, left: int) -> dict[str, object]:
 def settle_ended(store: Store) -> None:
     """Where no process generates any more, what it left as ``sending`` becomes ``unknown``."""
     bury_dead(store)
-    if not any(job["kind"] == "generate" for job in jobs.list_jobs(store, state=JobState.RUNNING)):
-        requests.mark_unknown(store)
+    with store.writing():  # so that none begins between the look and the mark
+        if not any(job["kind"] == "generate" for job in jobs.list_jobs(store, state=JobState.RUNNING)):
+            requests.mark_unknown(store)
 
 
 def what_is_left(plan: Plan, planned: Iterable[Planned], histories: Mapping[str, History]) -> Iterator[Item]:

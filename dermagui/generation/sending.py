@@ -39,7 +39,7 @@ from dermagui.generation.plan import Plan, Planned, with_more_tokens
 from dermagui.generation.reserve import release_reserve
 from dermagui.jobs.report import Report
 from dermagui.jobs.workers import worker_pool
-from dermagui.library.pixels import cached_pixels, prepared_pixels
+from dermagui.library.pixels import cached_pixels
 from dermagui.records import Picture, PixelRecipe, Pixels, Price, Progress, Region, RequestState
 from dermagui.storage import images, requests
 from dermagui.storage.database import Store

@@ -10,12 +10,13 @@ import contextlib
 import hashlib
 import io
 import os
+import struct
 import tempfile
 from pathlib import Path
 
 from PIL import Image
 
-from dermagui.errors import DataError, UserError
+from dermagui.errors import UserError
 from dermagui.library.decode import decode_frame, opened
 from dermagui.library.opening import decoder_errors
 from dermagui.records import Picture, PixelRecipe, Pixels, Region
@@ -25,7 +26,9 @@ REDACTION_COLOUR = (128, 128, 128)
 
 _MIME_TYPES = {"jpeg": "image/jpeg", "png": "image/png"}
 _SUFFIXES = {"jpeg": ".jpg", "png": ".png"}
-_ENDS = {"jpeg": b"\xff\xd9", "png": b"IEND\xaeB\x60\x82"}
+_FACTS = struct.Struct(">II32s")
+"""Width, height and hash of the pixels."""
+_SEAL_BYTES = _FACTS.size + hashlib.sha256().digest_size
 _DECODE_MARGIN = 2
 """A JPEG may be decoded down to this many times the side that is wanted: Lanczos does the rest."""
 
@@ -65,30 +68,33 @@ def cached_pixels(
 
     A cache that cannot be written is no reason to fail: the pixels are returned all the same.
     """
-    path = _cache_path(folder, sha256, picture.frame, recipe, redactions)
-    found = _read_cached(path, recipe)
-    if found is None:
-        found = pixels(picture, recipe, redactions)
-        _keep(path, found.encoded)
-    _keep(_seal_path(path), _sealed(found))
-    return found
+    found = prepared_pixels(folder, sha256, picture.frame, recipe, redactions)
+    if found is not None:
+        return _decoded(found.encoded, recipe)
+    made = pixels(picture, recipe, redactions)
+    with contextlib.suppress(OSError):
+        path = _cache_path(folder, sha256, picture.frame, recipe, redactions)
+        _write_atomically(path, made.encoded + _seal(made))
+    return made
 
 
 def prepared_pixels(
     folder: Path, sha256: str, frame: int, recipe: PixelRecipe, redactions: tuple[Region, ...] = ()
 ) -> Pixels | None:
-    """What ``cached_pixels`` left behind, for sending: not decoded, and so without its RGB rows.
+    """What ``cached_pixels`` kept, as it is sent: it is not decoded, so ``rgb`` is empty.
 
-    None where there is nothing, or where the seal does not fit the bytes.
+    None where nothing was kept, or not a byte more or less than what was written.
     """
-    path = _cache_path(folder, sha256, frame, recipe, redactions)
     try:
-        encoded, seal = path.read_bytes(), _seal_path(path).read_bytes()
-        width, height, digest, _ = seal.decode("ascii").split()
-        found = Pixels(encoded, b"", int(width), int(height), _MIME_TYPES[recipe.codec], digest)
-    except (OSError, ValueError):
+        content = _cache_path(folder, sha256, frame, recipe, redactions).read_bytes()
+    except OSError:
         return None
-    return found if seal == _sealed(found) else None
+    encoded, seal = content[:-_SEAL_BYTES], content[-_SEAL_BYTES:]
+    if len(seal) < _SEAL_BYTES:
+        return None
+    width, height, digest = _FACTS.unpack_from(seal)
+    found = Pixels(encoded, b"", width, height, _MIME_TYPES[recipe.codec], digest.hex())
+    return found if seal == _seal(found) else None
 
 
 def forget_pixels(folder: Path, sha256: str) -> int:
@@ -152,28 +158,10 @@ def _redaction_suffix(redactions: tuple[Region, ...]) -> str:
     return "-" + hashlib.sha256(repr(regions).encode()).hexdigest()[:16]
 
 
-def _read_cached(path: Path, recipe: PixelRecipe) -> Pixels | None:
-    try:
-        encoded = path.read_bytes()
-        return _decoded(encoded, recipe) if encoded.endswith(_ENDS[recipe.codec]) else None
-    except (OSError, DataError):
-        return None
-
-
-def _seal_path(path: Path) -> Path:
-    return path.with_name(f"{path.name}.seal")
-
-
-def _sealed(made: Pixels) -> bytes:
-    """Size and hash of the pixels, and a hash over them and the encoded bytes: damage to any of them shows."""
-    said = f"{made.width} {made.height} {made.sha256}".encode()
-    return said + b" " + hashlib.sha256(said + made.encoded).hexdigest().encode()
-
-
-def _keep(path: Path, content: bytes) -> None:
-    with contextlib.suppress(OSError):
-        if not (path.is_file() and path.read_bytes() == content):
-            _write_atomically(path, content)
+def _seal(made: Pixels) -> bytes:
+    """What follows the encoded bytes in a cached file, where no decoder looks: facts and a hash of all."""
+    facts = _FACTS.pack(made.width, made.height, bytes.fromhex(made.sha256))
+    return facts + hashlib.sha256(made.encoded + facts).digest()
 
 
 def _write_atomically(path: Path, content: bytes) -> None:

@@ -68,6 +68,10 @@ def remove_files(
         query = "SELECT DISTINCT pair_id FROM pair_images WHERE image_id IN (SELECT id FROM gone_images)"
         pairs = [row[0] for row in conn.execute(query)]
         _name(conn, "gone_pairs", pairs)
+        query = f"""SELECT DISTINCT chat_id FROM chat_images WHERE file_sha256 IN ({hash_marks})
+            OR image_id IN (SELECT id FROM gone_images)"""
+        chats = [row[0] for row in conn.execute(query, hashes)]
+        _name(conn, "gone_chats", chats)
         _unindex(store)
         for statement in _STATEMENTS:
             conn.execute(statement)
@@ -75,9 +79,9 @@ def remove_files(
             "INSERT OR REPLACE INTO tombstones VALUES (?, ?, ?)",
             [(hash_, kind, now()) for hash_, kind in tombstones],
         )
-        for name in ("gone_files", "gone_images", "gone_pairs"):
+        for name in ("gone_files", "gone_images", "gone_pairs", "gone_chats"):
             conn.execute(f"DROP TABLE {name}")
-    return {"files": len(file_ids), "images": len(images), "pairs": len(pairs)}
+    return {"files": len(file_ids), "images": len(images), "pairs": len(pairs), "chats": len(chats)}
 
 
 _OF_PAIRS = "IN (SELECT uid FROM pairs WHERE id IN (SELECT id FROM gone_pairs))"
@@ -91,12 +95,18 @@ _STATEMENTS = (
     "DELETE FROM pairs WHERE id IN (SELECT id FROM gone_pairs)",
     """UPDATE requests SET image_id = NULL, prompt = '{}', pixels = '{}', response = '', fingerprint = uid
         WHERE image_id IN (SELECT id FROM gone_images)""",
+    "DELETE FROM chat_images WHERE chat_id IN (SELECT id FROM gone_chats)",
+    "DELETE FROM chat_turns WHERE chat_id IN (SELECT id FROM gone_chats)",
+    "DELETE FROM chats WHERE id IN (SELECT id FROM gone_chats)",
     "DELETE FROM redactions WHERE image_id IN (SELECT id FROM gone_images)",
     "DELETE FROM images WHERE id IN (SELECT id FROM gone_images)",
     "DELETE FROM metadata WHERE file_id IN (SELECT id FROM gone_files)",
     "DELETE FROM files WHERE id IN (SELECT id FROM gone_files)",
     "DELETE FROM metadata WHERE case_id NOT IN (SELECT case_id FROM files WHERE case_id IS NOT NULL)",
     "DELETE FROM cases WHERE id NOT IN (SELECT case_id FROM files WHERE case_id IS NOT NULL)",
+    # The name of a folder, of a table or of an export may be a patient's as well.
+    "DELETE FROM sources WHERE id NOT IN (SELECT source_id FROM files)",
+    "UPDATE jobs SET parameters = '{}', error = NULL WHERE kind IN ('add', 'export')",
 )
 
 

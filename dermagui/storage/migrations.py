@@ -182,3 +182,29 @@ def m005_datasets(db: Database) -> None:
             PRIMARY KEY (seed, group_key)) WITHOUT ROWID""",
     ):
         db.conn.execute(statement)
+
+
+@migrations()
+def m006_chats(db: Database) -> None:
+    """Chats with models on this computer, and what the model saw of which picture.
+
+    A picture need not be in the library: the hash of its file says which one it was.
+    """
+    for statement in (
+        """CREATE TABLE chats (
+            id INTEGER PRIMARY KEY, uid TEXT NOT NULL UNIQUE, model TEXT NOT NULL, model_sha256 TEXT NOT NULL,
+            quantization TEXT NOT NULL, adapters TEXT NOT NULL, settings TEXT NOT NULL,
+            person_uid TEXT REFERENCES people(uid), device TEXT NOT NULL, app_version TEXT NOT NULL,
+            created_at TEXT NOT NULL)""",
+        """CREATE TABLE chat_turns (
+            chat_id INTEGER NOT NULL REFERENCES chats(id), n INTEGER NOT NULL, role TEXT NOT NULL,
+            text TEXT NOT NULL, tokens TEXT NOT NULL, figures TEXT NOT NULL, at TEXT NOT NULL,
+            PRIMARY KEY (chat_id, n)) WITHOUT ROWID""",
+        """CREATE TABLE chat_images (
+            chat_id INTEGER NOT NULL REFERENCES chats(id), n INTEGER NOT NULL, ordinal INTEGER NOT NULL,
+            image_id INTEGER REFERENCES images(id), file_sha256 TEXT NOT NULL, pixels TEXT NOT NULL,
+            PRIMARY KEY (chat_id, n, ordinal)) WITHOUT ROWID""",
+        "CREATE INDEX chat_images_image ON chat_images(image_id)",
+        "CREATE INDEX chat_images_file ON chat_images(file_sha256)",
+    ):
+        db.conn.execute(statement)

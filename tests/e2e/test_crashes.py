@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from dermagui.jobs.workers import processes_with
 from tests.fakes import command_line as cl
 from tests.fakes.disks import full, small_disk
 from tests.fakes.referee import Post, Referee, Reply
@@ -117,6 +118,12 @@ def test_twenty_kills(tmp_path: Path) -> None:
         cl.run(*arguments, "--resend-unknown")
         books.check_resent(cl.requests(project))
     check_end(project, pictures * questions)
+    cl.wait_until(lambda: not processes_of_this_test(), "the end of the workers of a killed job")
+
+
+def processes_of_this_test() -> list[int]:
+    """Processes that were started with the data folder of this test."""
+    return processes_with("DERMAGUI_HOME", os.environ["DERMAGUI_HOME"])
 
 
 def run_and_kill(project: Path, referee: Referee, arguments: list[str], posts: int) -> None:
@@ -185,6 +192,20 @@ def test_an_interrupt_saves_what_is_in_flight(tmp_path: Path) -> None:
 
         cl.run(*arguments)
     check_each_asked_once(project, referee, 20)
+
+
+@pytest.mark.slow
+def test_a_job_outlives_the_command_that_started_it(tmp_path: Path) -> None:
+    """Whoever looks later finds it running, and then done."""
+    project = cl.new_project(tmp_path / "project", cl.draw_pictures(tmp_path / "pictures", range(4)))
+    with Referee() as referee:
+        process = cl.start_until(referee, cl.gemini(project, referee, "--questions", "1"), 4)
+        process.kill()
+        process.communicate()
+        assert cl.latest_job(project)["state"] == "running"
+        referee.release()
+        cl.wait_until(lambda: cl.latest_job(project)["state"] == "done", "the end in the background")
+    check_each_asked_once(project, referee, 4)
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ GONE = {
     "diagnosis": "Qzxanthom-am-Öhr",
     "note": "qzx Gärtnerin kam am Dienstag",
     "file name": "Qzx-Frau-Schöller-2024-03-05",
+    "folder": "qzfolder-Weißhaupt",
     "comment": "Qzcomment-Großmutter",
     "answer": "Qzxanswer-Fleck",
     "question": "Qzxquestion-Blüte",
@@ -138,13 +139,16 @@ def test_the_key_is_in_no_file_no_argument_and_no_environment_of_a_child(
 def patients(folder: Path) -> Path:
     """Three pictures of the patient who is to be forgotten, one of another, and their table."""
     folder.mkdir()
-    for number in range(3):
+    for number in range(2):
         picture = numbered_picture(number)
         name = f"{GONE['file name']}-{number}.jpg" if number else f"{GONE['file name']}.jpg"
         picture.save(folder / name, comment=GONE["comment"].encode())
     numbered_picture(9).save(folder / "other.png")
+    alone = folder.with_name(GONE["folder"])
+    alone.mkdir()
+    numbered_picture(2).save(alone / f"{GONE['file name']}-2.png")
     row = f"{GONE['patient']},{GONE['lesion']},{GONE['diagnosis']},{GONE['note']}"
-    names = [path.name for path in sorted(folder.glob("Qzx*"))]
+    names = [path.name for path in sorted(folder.parent.glob("*/Qzx*"))]
     lines = [
         "file,pid,lesion,dx,remark",
         *(f"{name},{row}" for name in names),
@@ -185,7 +189,9 @@ def test_what_is_forgotten_is_in_no_byte_of_the_project(tmp_path: Path, dermagui
     table = patients(folder)
     cl.run("new", project)
     add = ["add", str(project), str(folder), "--may-leave", f"--metadata={table}", *MAPPING, "--json"]
-    assert cl.run(*add).json["metadata"]["matched"] == 4
+    assert cl.run(*add).json["metadata"]["matched"] == 3
+    alone = ["add", project, folder.with_name(GONE["folder"]), "--may-leave", f"--metadata={table}", *MAPPING]
+    assert cl.run(*alone, "--json").json["metadata"]["matched"] == 1
     hashes = work_on(project, tmp_path)
     contents = bytes_below(project)
     missing = set(GONE) - {name for name, word in GONE.items() if found_in(contents, [word])}
@@ -199,10 +205,10 @@ def test_what_is_forgotten_is_in_no_byte_of_the_project(tmp_path: Path, dermagui
     check_gone(project, dermagui_home, hashes)
     assert cl.run("status", project, "--json").json["money"] == spent
     assert all(path.is_file() for path in folder.iterdir())
-    assert len(list(folder.iterdir())) == 4
+    assert len(list(folder.iterdir())) == 3
 
     again = cl.run(*add).json
-    assert (again["forgotten"], again["new"], again["unchanged"]) == (3, 0, 1)
+    assert (again["forgotten"], again["new"], again["unchanged"]) == (2, 0, 1)
     check_gone(project, dermagui_home, hashes)
     with Referee() as referee:
         cl.run(*cl.gemini(project, referee, "--questions", "2"))

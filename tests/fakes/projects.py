@@ -68,10 +68,10 @@ def file_facts(name: str, *, frames: int = 1, metadata: dict[str, str] | None = 
     )
 
 
-def add_files(store: Store, source: Source, contents: dict[str, str], **facts: int) -> None:
+def add_files(store: Store, source: Source, contents: dict[str, str], *, frames: int = 1) -> None:
     """Files of a source by their path, each with the name of its content."""
     scanned = [
-        ScannedFile(path.encode(), 1000, 1, file_facts(content, **facts))
+        ScannedFile(path.encode(), 1000, 1, file_facts(content, frames=frames))
         for path, content in contents.items()
     ]
     for start in range(0, len(scanned), BATCH):

@@ -211,13 +211,25 @@ def test_stopping_a_job_that_is_over_does_nothing(project: Path, pictures: Path)
     assert not (job_folder(project, job["id"]) / STOP_NAME).exists()
 
 
+CLAIM_AND_STOP = """
+import sys
+from pathlib import Path
+from dermagui.jobs.launch import stop_job
+from dermagui.jobs.work import claim
+from dermagui.storage import jobs
+from dermagui.storage.database import Store
+with Store(Path(sys.argv[1])) as store:
+    claim(store, "add", {})
+    stop_job(store.folder, jobs.list_jobs(store)[0], grace_seconds=0)
+    print("alive")
+"""
+
+
 def test_stopping_never_ends_the_process_that_asks_for_it(project: Path) -> None:
     """Until its own process has taken a job over, it stands on the list under its starter."""
-    with Store(project) as store:
-        claim(store, "add", {})
-        (row,) = jobs.list_jobs(store)
-    stop_job(project, row, grace_seconds=0)
-    assert (job_folder(project, row["id"]) / STOP_NAME).exists()
+    command = [sys.executable, "-c", CLAIM_AND_STOP, str(project)]
+    assert subprocess.run(command, stdout=subprocess.PIPE, text=True).stdout == "alive\n"
+    assert (job_folder(project, newest_job(project)["id"]) / STOP_NAME).exists()
 
 
 CLAIM = """

@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,15 @@ from PIL import Image, PngImagePlugin
 
 from dermagui.errors import DataError
 from dermagui.library import pixels as pixels_module
-from dermagui.library.pixels import REDACTION_COLOUR, cached_pixels, forget_pixels, pixels, target_size
-from dermagui.records import Picture, PixelRecipe, Region
+from dermagui.library.pixels import (
+    REDACTION_COLOUR,
+    cached_pixels,
+    forget_pixels,
+    pixels,
+    prepared_pixels,
+    target_size,
+)
+from dermagui.records import Picture, PixelRecipe, Pixels, Region
 from tests.library.example_pictures import (
     BLUE,
     GREEN,
@@ -214,7 +222,7 @@ SHA = "ab" + "0" * 62
 
 def cached(
     folder: Path, picture: Picture, recipe: PixelRecipe = DEFAULT_RECIPE, regions: tuple[Region, ...] = ()
-) -> object:
+) -> Pixels:
     return cached_pixels(folder / "cache", SHA, picture, recipe, regions)
 
 
@@ -250,7 +258,7 @@ def test_recipes_frames_and_redactions_do_not_mix(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("codec", ["jpeg", "png"])
-@pytest.mark.parametrize("damage", ["empty", "cut", "rubbish", "other format", "one byte short"])
+@pytest.mark.parametrize("damage", ["empty", "cut", "rubbish", "other format", "one byte short", "one bit"])
 def test_a_damaged_cache_file_is_remade(tmp_path: Path, codec: str, damage: str) -> None:
     picture = written(tmp_path, encoded(Image.effect_noise((64, 48), 60).convert("RGB"), "PNG"))
     recipe = PixelRecipe(codec=codec)
@@ -265,10 +273,22 @@ def test_a_damaged_cache_file_is_remade(tmp_path: Path, codec: str, damage: str)
             "rubbish": b"x" * 99,
             "other format": other,
             "one byte short": good[:-1],
+            "one bit": good[:300] + bytes([good[300] ^ 1]) + good[301:],
         }[damage]
     )
+    assert prepared_pixels(tmp_path / "cache", SHA, 0, recipe) is None
     assert cached(tmp_path, picture, recipe) == first
     assert path.read_bytes() == good
+
+
+@pytest.mark.parametrize("codec", ["jpeg", "png"])
+def test_what_is_prepared_is_what_was_made_without_its_rows(tmp_path: Path, codec: str) -> None:
+    recipe, regions = PixelRecipe(codec=codec), (Region(0, 0, 9, 9),)
+    picture = written(tmp_path, encoded(quadrants(), "JPEG"))
+    assert prepared_pixels(tmp_path / "cache", SHA, 0, recipe, regions) is None
+    made = cached(tmp_path, picture, recipe, regions)
+    assert prepared_pixels(tmp_path / "cache", SHA, 0, recipe, regions) == replace(made, rgb=b"")
+    assert prepared_pixels(tmp_path / "cache", SHA, 0, recipe) is None
 
 
 def test_a_cache_that_cannot_be_written_costs_nothing_but_time(

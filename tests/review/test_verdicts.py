@@ -30,6 +30,7 @@ from dermagui.records import (
 from dermagui.review.verdicts import decide, edited, redo, undo, unflagged_pending
 from dermagui.storage import pairs, people, verdicts
 from dermagui.storage.database import BATCH, Store
+from tests.fakes.command_line import run
 from tests.fakes.projects import new_store, open_pair
 
 STATES = {
@@ -276,6 +277,15 @@ def test_an_edit_changes_the_first_question_or_the_last_answer() -> None:
     assert edited(DIALOGUE, None, " zwei\n") == (*DIALOGUE[:4], Turn(Role.ASSISTANT, "zwei"))
     assert edited(DIALOGUE, "erste?", None) == (DIALOGUE[0], Turn(Role.USER, "erste?"), *DIALOGUE[2:])
     assert edited(DIALOGUE, None, None) == DIALOGUE
+
+
+def test_an_edit_of_the_answer_keeps_the_edit_of_the_question(store: Store, pair: Pair) -> None:
+    for option, text in (("--question", "Where?"), ("--answer", "On the back.")):
+        run("review", store.folder, "edit", pair.uid[-12:], "--as", "Ada", option, text)
+    expected = (Turn(Role.USER, "Where?"), Turn(Role.ASSISTANT, "On the back."))
+    assert pairs.edited_turns(store, pair.uid) == expected
+    same = run("review", store.folder, "edit", pair.uid, "--as", "Ada", "--answer", "On the back.", code=3)
+    assert "differs" in same.err
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ TABLES = {
     *("banks", "questions", "runs", "requests"),
     *("pairs", "pair_turns", "pair_images", "pair_search", "verdicts"),
     *("datasets", "dataset_pairs", "splits"),
+    *("chats", "chat_turns", "chat_images"),
 }
 
 
@@ -78,7 +79,7 @@ def test_a_newer_database_is_refused_and_left_alone(store: Store) -> None:
 
 def test_an_older_database_is_backed_up_before_it_is_upgraded(older: Path) -> None:
     before = tables_of(older / DATABASE_NAME)
-    assert "splits" not in before
+    assert "chats" not in before
     with Store(older) as store:
         assert store.fact("mark") == "from before"
     assert tables_of(older / DATABASE_NAME) >= TABLES
@@ -93,7 +94,7 @@ def test_an_older_database_is_not_read_in_a_shape_that_it_has_not(older: Path) -
     with pytest.raises(UserError) as raised:
         Store(older, read_only=True)
     assert raised.value.code == "project.older"
-    assert "splits" not in tables_of(older / DATABASE_NAME)
+    assert "chats" not in tables_of(older / DATABASE_NAME)
 
 
 def test_an_upgrade_that_fails_leaves_the_database_as_it_was(
@@ -124,7 +125,7 @@ from dermagui.storage.database import Store
 sys.stdin.readline()
 try:
     with Store(Path(sys.argv[1])) as store:
-        print(json.dumps([store.fact("mark"), store.value("SELECT count(*) FROM splits")]))
+        print(json.dumps([store.fact("mark"), store.value("SELECT count(*) FROM chats")]))
 except Exception as error:
     print(json.dumps(repr(error)))
 """

@@ -69,6 +69,7 @@ class Engine:
         result = Result()
         self._see([image], result)
         self.images.forget_oldest()
+        result.ended = "end"
         return result
 
     def ask(
@@ -145,7 +146,7 @@ class Engine:
                     "width": image.width,
                     "height": image.height,
                     "tokens": seen.tokens,
-                    "exact": image.exact,
+                    "exact": image.exact and len(seen.pieces) == 1,
                 }
             )
 
