@@ -71,28 +71,12 @@ def is_network_folder(folder: Path) -> bool:
         mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return False
-    return _file_system(folder.resolve(), mounts) in _NETWORK_FILE_SYSTEMS
+    return _file_system(folder.resolve(), mounts).removeprefix("fuse.") in _NETWORK_FILE_SYSTEMS
 
 
 _NETWORK_FILE_SYSTEMS = {
-    "nfs",
-    "nfs4",
-    "cifs",
-    "smb3",
-    "smbfs",
-    "afs",
-    "9p",
-    "beegfs",
-    "ceph",
-    "davfs",
-    "fuse.davfs",
-    "fuse.glusterfs",
-    "fuse.gvfsd-fuse",
-    "fuse.rclone",
-    "fuse.sshfs",
-    "glusterfs",
-    "gpfs",
-    "lustre",
+    *("nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "davfs", "sshfs", "rclone", "gvfsd-fuse"),
+    *("ceph", "glusterfs", "beegfs", "gpfs", "lustre"),
 }
 
 

@@ -31,7 +31,7 @@ SENTENCES: dict[str, str] = {
     "settings.unreadable": "The settings in {path} cannot be read ({detail}); mend or delete the file.",
     "project.on_network": "This project lies on a network drive: it is slower there, and only one computer at a time can write to it.",
     # jobs
-    "job.already_running": "A job of this kind ({kind}) is running in this project; wait for it, or stop it first.",
+    "job.already_running": "A job of this kind ({kind}) is running already; wait for it, or stop it first.",
     "job.stopped": "Stopped; what was done is saved, run it again to go on.",
     "job.waiting_for_key": "The job waits for a key; run it again with GEMINI_API_KEY set or `dermagui key set`.",
     "job.crashed": "The {kind} job failed by a fault of dermagui's own; its folder jobs/{job} tells more.",
@@ -115,7 +115,7 @@ SENTENCES: dict[str, str] = {
     "terms.unreadable": "The summary of the terms in {path} cannot be read; install dermagui again.",
     "key.missing": "There is no Gemini key; set GEMINI_API_KEY, or keep one with `dermagui key set`.",
     "key.malformed": "This is no key: it must be one line of plain letters and signs without blanks.",
-    "key.no_keyring": "This computer has no keyring to keep the key in; set GEMINI_API_KEY instead.",
+    "key.no_keyring": "This computer has no keyring to keep the key in; set {variable} instead.",
     "key.invalid": "The service does not accept the key; check it in AI Studio, or set another one.",
     "key.not_allowed": "The key may not do this ({message}); check its project and restrictions in AI Studio.",
     "key.is_free_tier": "The key belongs to the free tier, where people may read what is sent; say --free-tier-yes to send images all the same, or use a paid key.",
@@ -175,7 +175,7 @@ SENTENCES: dict[str, str] = {
     "gguf.split_incomplete": "{path} is one part of a model in several files, of which {missing} are missing; get them first.",
     "bundle.bad_name": "{name} will not do as a name; use letters, digits, dots, dashes and underlines.",
     "bundle.exists": "There is a model {name} already; choose another name, or remove that one first.",
-    "bundle.not_found": "There is no model {name}; there are {known}.",
+    "bundle.not_found": "There is no model {name}; `dermagui model list` tells which there are.",
     "bundle.newer": "{path} was written by a newer version of dermagui; update dermagui to use it.",
     "bundle.unreadable": "The model's description {path} cannot be read ({reason}); remove the model and add it again.",
     "bundle.file_missing": "A file of the model {name} is missing: {path}; remove the model and add it again.",
@@ -193,7 +193,7 @@ SENTENCES: dict[str, str] = {
     "chat.mmproj_wrong_width": "The image part {path} was made for another model (its width is {projector_width}); get the one that came with this model.",
     "chat.mmproj_ambiguous": "Several image parts fit {path}: {candidates}; choose one with --mmproj.",
     "chat.mmproj_missing": "{name} can see pictures, but its image part was not found; add it with --mmproj, or use it for text only.",
-    "chat.text_only": "{name} ({architecture}) knows text only; it cannot look at pictures.",
+    "chat.text_only": "{name} has no image part, so it cannot look at pictures; if it should, add it with --mmproj.",
     "chat.no_template": "{name} has no chat template; a common one is used, and its answers may be poor.",
     "chat.template_error": "The model's chat template cannot be used ({detail}); get another file of this model.",
     "chat.cpu_too_old": "This computer's processor lacks {missing}, which the chat engine needs.",
@@ -216,6 +216,8 @@ SENTENCES: dict[str, str] = {
     "chat.while_encode": "it was looking at the picture",
     "chat.while_prompt": "it was reading the question",
     "chat.while_generate": "it was answering",
+    "chat.image_forgotten": "A picture of this chat was forgotten, so the chat cannot be kept.",
+    "chat.not_text": "The model's answer is no valid text.",
     "chat.forgotten": "This chat holds a picture that was forgotten, so it cannot be continued.",
     "hub.gated": "{repo} is given only to whom its owner lets in: accept its terms at {page} and keep a hub token with `dermagui key set huggingface`, or add the model from a file.",
     "hub.terms_not_accepted": "{name} has terms of its own: read {link}, then say --accept-terms.",
@@ -283,7 +285,9 @@ class _Values(Formatter):
         value = kwargs.get(str(key), "?")
         if isinstance(value, (list, tuple)):
             return ", ".join(map(str, value))
-        return SENTENCES.get(value, value) if isinstance(value, str) else value
+        if isinstance(value, str) and value in SENTENCES:
+            return self.vformat(SENTENCES[value], (), {**kwargs, str(key): "?"})
+        return value
 
 
 def sentence(code: str, values: Mapping[str, object]) -> str:

@@ -58,5 +58,12 @@ def test_a_value_that_is_a_code_is_worded() -> None:
     assert "has no picture" in sentence("export.refused_rows", {"count": 2, "reason": "row.text_only"})
 
 
+def test_a_code_within_a_sentence_gets_the_same_values() -> None:
+    told = sentence(
+        "hub.trying_again", {"reason": "hub.unavailable", "host": "models.example", "status": 503}
+    )
+    assert told.startswith("models.example is not available now (503).")
+
+
 def test_braces_in_values_are_left_alone() -> None:
     assert "{path}" in sentence("project.exists", {"path": "{path}"})

@@ -60,6 +60,8 @@ class About:
     terms: str = ""
     base: str = ""
     intended_use: str = ""
+    source: str = ""
+    """Repository and commit that it was downloaded from."""
     training_run: str | None = None
     """``uid`` of the run that tuned it."""
     dataset: str | None = None

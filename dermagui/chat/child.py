@@ -16,7 +16,7 @@ from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
 from threading import Lock
-from typing import IO, cast
+from typing import IO
 
 from dermagui import paths
 from dermagui.chat.protocol import Message, receive, send
@@ -49,6 +49,7 @@ class Child:
         """
         self._sending = Lock()
         self._connection: Connection | None = None
+        self._log_path = paths.log_folder() / LOG_NAME
         self._log_start = 0
         key = secrets.token_bytes(32)
         with _address() as address, self._log() as log:
@@ -73,11 +74,10 @@ class Child:
     @contextmanager
     def _log(self) -> Iterator[IO[bytes] | None]:
         """The log of all chats, begun anew where it is long; None where the disk takes none."""
-        path = paths.log_folder() / LOG_NAME
         log: IO[bytes] | None = None
         with suppress(OSError):
-            mode = "wb" if path.exists() and path.stat().st_size > _LOG_BYTES else "ab"
-            log = path.open(mode)
+            is_long = self._log_path.exists() and self._log_path.stat().st_size > _LOG_BYTES
+            log = self._log_path.open("wb" if is_long else "ab")
             self._log_start = log.tell()
         try:
             yield log
@@ -94,7 +94,7 @@ class Child:
     def _connect(self, address: str, key: bytes, give_up: Callable[[], bool]) -> Connection:
         while self.process.poll() is None and not give_up():
             try:
-                return cast(Connection, Client(address, authkey=key))
+                return Client(address, authkey=key)
             except (FileNotFoundError, ConnectionRefusedError):
                 time.sleep(_POLL_SECONDS)
             except (EOFError, OSError, AuthenticationError):
@@ -148,7 +148,7 @@ class Child:
 
     def last_words(self) -> str:
         """The last line that it wrote into its log, such as the assertion that failed; or nothing."""
-        with suppress(OSError), (paths.log_folder() / LOG_NAME).open("rb") as log:
+        with suppress(OSError), self._log_path.open("rb") as log:
             log.seek(max(self._log_start, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
             lines = log.read().decode("utf-8", "replace").split("\n")
             return next((line.strip() for line in reversed(lines) if line.strip()), "")[:300]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from io import FileIO
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
 
@@ -34,7 +32,6 @@ WAITS_SECONDS: tuple[float, ...] = (1, 2, 4, 8, 16)
 
 _LONGEST_WAIT_SECONDS = 300
 _RESERVE_BYTES = 64 << 20
-_GIVEN_BACK_BYTES = 1 << 20
 
 _Result = TypeVar("_Result")
 
@@ -154,30 +151,19 @@ def _fetch(opened: Hub, file: _Wanted, wanted: list[_Wanted], report: Report) ->
 def _append(opened: Hub, file: _Wanted, tell: Callable[[], None]) -> None:
     """Appends what is missing to the part. Raises ``ServiceError`` ``hub.unreachable`` if it ends early."""
     size_bytes = file.remote.size_bytes
-    with file.part.open("ab", buffering=0) as part:
+    with file.part.open("ab") as part:
         if part.tell() > size_bytes:
             part.truncate(0)
         if file.have_bytes < size_bytes:
             with hub.open_from(opened, file.remote, file.have_bytes) as (start, chunks):
                 part.truncate(start)
                 for chunk in chunks:
-                    _write(part, chunk)
+                    part.write(chunk)
+                    part.flush()
                     tell()
         os.fsync(part.fileno())  # what counts as checked must outlive a power cut
     if file.have_bytes < size_bytes:
         raise ServiceError("hub.unreachable", host=host_of(opened.endpoint), detail="it ended too early")
-
-
-def _write(part: FileIO, chunk: bytes) -> None:
-    """Appends a chunk. A full disk gets some room back, or nobody could be told that it is full."""
-    left = memoryview(chunk)
-    try:
-        while left:
-            left = left[part.write(left) :]
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            part.truncate(max(part.tell() - _GIVEN_BACK_BYTES, 0))
-        raise
 
 
 def _patiently(
@@ -215,6 +201,7 @@ def _make_bundle(model: CatalogueModel, wanted: dict[str, _Wanted], report: Repo
         terms=" ".join(filter(None, (model.terms, model.terms_link))),
         base=model.base,
         intended_use=model.purpose,
+        source=f"{model.repo}@{wanted[MODEL].remote.commit}",
     )
     mmproj = wanted[MMPROJ].kept if MMPROJ in wanted else None
     return add_model(wanted[MODEL].kept, mmproj, model.name, report, about)

@@ -68,10 +68,7 @@ def connect(token: str | None) -> Iterator[Hub]:
 
     def client() -> httpx2.Client:
         door = transport(Purpose.DOWNLOAD, hosts)
-        # trust_env would take a password for the hub out of the user's netrc file.
-        return httpx2.Client(
-            transport=door, follow_redirects=True, trust_env=False, timeout=httpx2.Timeout(SILENCE_SECONDS)
-        )
+        return httpx2.Client(transport=door, follow_redirects=True, timeout=httpx2.Timeout(SILENCE_SECONDS))
 
     huggingface_hub.set_client_factory(client)
     try:

@@ -11,8 +11,10 @@ BATCH_TOKENS = 512
 DEFAULT_IMAGE_TOKENS = 512
 """Tokens that a picture of free size is given on an ordinary computer."""
 
+FIXED_BYTES = 32 << 20
+"""For threads, allocators and the program itself."""
+
 _F32_BYTES, _F16_BYTES = 4, 2
-_FIXED_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +53,23 @@ def memory_needed(
 ) -> Memory:
     """What a chat with so many tokens needs; pictures take part of the context.
 
-    An estimate. Weights and keys and values are exact: the bytes of all tensors, and 2 x layers x tokens x
-    KV heads x head length x bytes of a number, which agreed with llama.cpp to the last byte where it was
-    measured (llama.cpp keeps the whole context for layers with a sliding window too, unless it is told
-    otherwise). Working memory is what one batch leaves in the widest places of the graph: logits, the feed
-    forward part and the attention mask, with fused attention; it comes to 300 to 600 MB for models of about
-    7,000 million weights, as observed. Pages of a mapped file count as needed, for a model that is swapped
-    out answers a hundred times slower.
+    An estimate. It agreed with what llama.cpp reserves where that was measured, to the last byte for weights
+    and for keys and values, within a twentieth for working memory. Keys and values are 2 x layers x tokens x
+    KV heads x head length x bytes of a number; layers with a sliding window keep the whole context too,
+    unless llama.cpp is told otherwise. Working memory is that of one batch at the widest place of the graph,
+    the logits, or the feed forward part with the attention mask, with fused attention. A constant stands for
+    threads and allocators; what the image encoder works with is a guess. Pages of a mapped file count as
+    needed: a model that is swapped out answers a hundred times slower.
     """
     if image_tokens is None:
         image_tokens = usual_image_tokens(mmproj)
-    batch = max(batch_tokens, image_tokens)
-    widest = model.vocabulary + 3 * model.feed_forward_length + 4 * model.embedding_length
+    batch, width = max(batch_tokens, image_tokens), model.embedding_length
+    logits = _F32_BYTES * (model.vocabulary + 2 * width)
+    forward = _F32_BYTES * (3 * model.feed_forward_length + 4 * width) + _F16_BYTES * context_tokens
     return Memory(
         weights=model.weight_bytes,
         kv=round(model.kv_numbers_per_token * context_tokens * kv_number_bytes),
-        compute=_FIXED_BYTES + batch * _F32_BYTES * (widest + context_tokens),
+        compute=FIXED_BYTES + batch * max(logits, forward),
         projector=_projector_bytes(mmproj, image_tokens) if mmproj else 0,
     )
 

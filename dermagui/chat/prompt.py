@@ -81,7 +81,7 @@ def _compile(template: str) -> jinja2.Template:
     environment.filters["tojson"] = _to_json
     environment.globals |= {
         "raise_exception": _raise,
-        "strftime_now": lambda form: datetime.now().astimezone().strftime(form),
+        "strftime_now": _strftime_now,
     }
     try:
         return environment.from_string(template)
@@ -102,6 +102,10 @@ class _Generation(Extension):
 
 def _to_json(value: object, ensure_ascii: bool = False, indent: int | None = None, **_: object) -> str:
     return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent)
+
+
+def _strftime_now(form: str) -> str:
+    return datetime.now().astimezone().strftime(form)
 
 
 def _raise(message: object) -> NoReturn:

@@ -176,7 +176,7 @@ class Session:
     def classify(
         self, turns: Sequence[ChatTurn], labels: Sequence[str], *, adapters: Sequence[Adapter] = ()
     ) -> Iterator[Event]:
-        """Asks which label is the answer to the last turn, like ``ask``; ``UserError`` ``chat.bad_labels``."""
+        """Asks which label is the answer to the last turn, like ``ask``. Raises ``chat.bad_labels`` too."""
         told, images = turns_to_json(turns)
         request = {"do": "classify", **told, **_of_question(adapters), "labels": list(labels)}
         yield from self._answered(request, images, Answer(), labels)
@@ -324,7 +324,9 @@ def random_seed() -> int:
 
 
 def _of_question(adapters: Sequence[Adapter]) -> Message:
-    return {"adapters": [asdict(replace(adapter, path=os.path.abspath(adapter.path))) for adapter in adapters]}
+    return {
+        "adapters": [asdict(replace(adapter, path=os.path.abspath(adapter.path))) for adapter in adapters]
+    }
 
 
 def _step(message: Message) -> Step:

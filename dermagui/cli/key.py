@@ -15,7 +15,8 @@ def declare(commands: Commands) -> None:
     parser = commands.add_parser("key", help="keep, show, test or remove your key for Gemini or for the hub")
     parser.add_argument("action", choices=("set", "show", "test", "remove"))
     parser.add_argument(
-        "--service",
+        "service",
+        nargs="?",
         choices=tuple(VARIABLES),
         default=GEMINI,
         help="whose key: gemini (default), or huggingface for models that ask for an account",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field
+from functools import cache
 from types import TracebackType
 from typing import Any
 
@@ -182,18 +183,24 @@ def _config(call: Call, service_tier: str) -> Any:
         response_mime_type="application/json",
         response_json_schema=call.schema,
         max_output_tokens=call.max_output_tokens,
-        safety_settings=[
-            types.SafetySetting(
-                category=types.HarmCategory(name), threshold=types.HarmBlockThreshold(SAFETY_THRESHOLD)
-            )
-            for name in _SAFETY_CATEGORIES
-        ],
+        safety_settings=_safety_settings(),
         automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
         automatic_continuation=False,
         should_return_http_response=True,
         store=False,
         service_tier=types.ServiceTier(service_tier) if service_tier != "standard" else None,
     )
+
+
+@cache
+def _safety_settings() -> list[Any]:
+    from google.genai import types
+
+    threshold = types.HarmBlockThreshold(SAFETY_THRESHOLD)
+    return [
+        types.SafetySetting(category=types.HarmCategory(name), threshold=threshold)
+        for name in _SAFETY_CATEGORIES
+    ]
 
 
 def _refusal(error: Any, size: int) -> Reply:

@@ -8,7 +8,7 @@ ages, skin types and phrases about the hint in English only.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 
 from dermagui.generation.fields import present_values
@@ -137,7 +137,8 @@ def leaks_in(text: str, metadata: Mapping[str, tuple[str, ...]], diagnosis_is_as
     for mention in find_phrases(words, _hidden_phrases(said, diagnosis_is_asked)):
         if mention.meaning != "body_site" or _means_place(words, mention):
             yield _flag(text[words[mention.first].start : words[mention.beyond - 1].end], mention.meaning)
-    yield from (_flag(found, "age") for found in _ages_in(text, said.get("age", [])))
+    if "age" in said:
+        yield from (_flag(found, "age") for found in _ages_in(text, said["age"]))
     types = {
         _type_number(number) for value in said.get("fitzpatrick", []) for number in re.split(r"\W+", value)
     }
@@ -191,7 +192,7 @@ def _synonyms(field: str) -> dict[Stems, set[Stems]]:
     return {name: group for group in names.values() for name in group if name}
 
 
-def _means_place(words: list[Word], mention: Mention) -> bool:
+def _means_place(words: Sequence[Word], mention: Mention) -> bool:
     """Whether "hand" or "back" is a part of the body: "on the left hand", but not "on the other hand"."""
     if mention.beyond - mention.first > 1 or words[mention.first].stem not in _PLACES_OF_MANY_MEANINGS:
         return True

@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 
 from dermagui.errors import DataError, DermaError, Stopped, UserError
 from dermagui.generation.cost import cost_micro_usd, reserve_micro_usd
@@ -39,8 +38,8 @@ from dermagui.generation.plan import Plan, Planned, with_more_tokens
 from dermagui.generation.reserve import release_reserve
 from dermagui.jobs.report import Report
 from dermagui.jobs.workers import worker_pool
-from dermagui.library.pixels import cached_pixels
-from dermagui.records import Picture, PixelRecipe, Pixels, Price, Progress, Region, RequestState
+from dermagui.library.pixels import prepare_pixels, prepared_pixels
+from dermagui.records import Pixels, Price, Progress, RequestState
 from dermagui.storage import images, requests
 from dermagui.storage.database import Store
 from dermagui.storage.moments import new_uid
@@ -160,10 +159,13 @@ class Sending:
             except UserError as error:
                 self._skip(item, error)
                 continue
-            cache = self._store.folder / "cache" / "pixels"
-            work = (cache, planned.sha256, picture, self._plan.recipe, planned.redactions)
+            cache, recipe = self._store.folder / "cache" / "pixels", self._plan.recipe
+            if kept := prepared_pixels(cache, planned.sha256, planned.frame, recipe, planned.redactions):
+                self._ready.append((item, kept))
+                continue
+            work = (cache, planned.sha256, picture, recipe, planned.redactions)
             try:
-                self._preparing[loop.run_in_executor(pool, prepare, *work)] = item
+                self._preparing[loop.run_in_executor(pool, prepare_pixels, *work)] = item
             except BrokenProcessPool:
                 self._end(_worker_died())
 
@@ -384,13 +386,6 @@ class Sending:
                 spent_micro_usd=self.spent_micro_usd,
                 pause_seconds=round(self._pace.pause_seconds, 1),
             )
-
-
-def prepare(
-    cache: Path, sha256: str, picture: Picture, recipe: PixelRecipe, redactions: tuple[Region, ...]
-) -> Pixels:
-    """What a worker does: the pixels of a picture, cached; without the RGB rows, which are not sent."""
-    return replace(cached_pixels(cache, sha256, picture, recipe, redactions), rgb=b"")
 
 
 def _worker_died() -> Stopped:

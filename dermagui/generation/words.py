@@ -46,11 +46,13 @@ def composed(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def split_words(text: str) -> list[Word]:
-    """The words of a composed text."""
-    return [Word(stem(found[0]), found.start(), found.end()) for found in _WORD.finditer(text)]
+@lru_cache(maxsize=256)
+def split_words(text: str) -> tuple[Word, ...]:
+    """The words of a composed text; kept for a while, as every check of an answer asks for them."""
+    return tuple(Word(stem(found[0]), found.start(), found.end()) for found in _WORD.finditer(text))
 
 
+@lru_cache(maxsize=256)
 def stems(text: str) -> Stems:
     """The stems of a phrase, as the key under which ``find_phrases`` looks for it."""
     return tuple(word.stem for word in split_words(composed(text)))

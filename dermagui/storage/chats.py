@@ -10,6 +10,7 @@ from dermagui import __version__
 from dermagui.errors import UserError
 from dermagui.records import Role
 from dermagui.storage.database import Row, Store, as_json
+from dermagui.storage.images import forgotten_images
 from dermagui.storage.moments import new_uid, now
 from dermagui.storage.people import device
 
@@ -60,7 +61,7 @@ def add_chat(
 
 def refuse_forgotten(store: Store, file_hashes: Sequence[str]) -> None:
     """Raises ``UserError`` ``chat.image_forgotten`` where one of these files is to be forgotten here."""
-    if forgotten_hashes(store).intersection(file_hashes):
+    if forgotten_images(store).intersection(file_hashes):
         raise UserError("chat.image_forgotten")
 
 
@@ -82,7 +83,15 @@ def add_turns(store: Store, uid: str, turns: Sequence[StoredTurn]) -> None:
                 """INSERT INTO chat_images VALUES
                    (?, ?, ?, (SELECT id FROM images WHERE sha256 = ? AND frame = ?), ?, ?)""",
                 [
-                    (chat_id, n, place, image.file_sha256, image.frame, image.file_sha256, as_json(image.pixels))
+                    (
+                        chat_id,
+                        n,
+                        place,
+                        image.file_sha256,
+                        image.frame,
+                        image.file_sha256,
+                        as_json(image.pixels),
+                    )
                     for place, image in enumerate(turn.images)
                 ],
             )

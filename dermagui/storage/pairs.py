@@ -122,9 +122,8 @@ def search_pairs(store: Store, words: str, *, count: int = 50) -> list[tuple[int
     if not store.read_only:
         index_pairs(store)
     # The inner limit bounds what is ranked: a condition on rowid would start the search anew for each hit.
-    query = """SELECT rowid FROM
-                   (SELECT rowid, bm25(pair_search) AS score FROM pair_search WHERE pair_search MATCH ? LIMIT ?)
-               ORDER BY score, rowid LIMIT ?"""
+    hits = "SELECT rowid, bm25(pair_search) AS score FROM pair_search WHERE pair_search MATCH ? LIMIT ?"
+    query = f"SELECT rowid FROM ({hits}) ORDER BY score, rowid LIMIT ?"
     ids = [row[0] for row in store.conn.execute(query, (quoted, RANK_BOUND, count))]
     wanted = "SELECT * FROM pairs WHERE id IN (SELECT value FROM json_each(?))"
     found = dict(_read_numbered(store, wanted, (json.dumps(ids),)))

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from dermagui.generation import run as generation
-from dermagui.generation.gemini import Call
+from dermagui.generation.gemini import Call, _config, _contents
 from dermagui.generation.plan import Plan, bank_of, plan_requests
-from dermagui.generation.sending import prepare
+from dermagui.library.pixels import prepare_pixels
 from dermagui.jobs.report import Report
 from dermagui.library import scan
 from dermagui.project import create_project
@@ -76,7 +76,7 @@ def job_seconds(project: Path, copy: Path, plan: Plan) -> float:
 
 
 async def send_all(calls: list[Call], plan: Plan) -> None:
-    """Theirs: a client, a semaphore, and one answer after the other read as JSON and dropped."""
+    """Theirs: a client, a semaphore, the same requests, and each answer read as JSON and dropped."""
     import httpx2
     from google import genai
     from google.genai import types
@@ -86,25 +86,20 @@ async def send_all(calls: list[Call], plan: Plan) -> None:
         base_url=plan.base_url,
         api_version=plan.api_version,
         timeout=plan.timeout_seconds * 1000,
+        retry_options=types.HttpRetryOptions(attempts=1),
         async_client_args={"transport": httpx2.AsyncHTTPTransport(limits=limits)},
     )
     client = genai.Client(api_key=KEY, vertexai=False, http_options=options).aio
     free = asyncio.Semaphore(plan.concurrency)
 
     async def send(call: Call) -> dict[str, Any]:
+        config = _config(call, plan.service_tier).model_copy(update={"should_return_http_response": False})
         async with free:
             response = await client.models.generate_content(
-                model=call.model,
-                contents=[call.user, types.Part.from_bytes(data=call.image, mime_type=call.mime_type)],
-                config=types.GenerateContentConfig(
-                    system_instruction=call.system,
-                    response_mime_type="application/json",
-                    response_json_schema=call.schema,
-                    max_output_tokens=call.max_output_tokens,
-                ),
+                model=call.model, contents=_contents(call), config=config
             )
-            answer: dict[str, Any] = json.loads(response.text or "")
-            return answer
+        answer: dict[str, Any] = json.loads(response.text or "")
+        return answer
 
     answers = await asyncio.gather(*map(send, calls))
     assert all(answer["answer"] for answer in answers)
@@ -121,7 +116,7 @@ def prepared_project(folder: Path, plan: Plan) -> Path:
         scan.run(store, scan.parameters_for(pictures, licence="CC0-1.0", may_leave=True), report)
         for planned in plan_requests(store, plan, bank_of(plan)):
             picture = picture_of(store, planned.image_id)
-            prepare(cache_of(project), planned.sha256, picture, plan.recipe, planned.redactions)
+            prepare_pixels(cache_of(project), planned.sha256, picture, plan.recipe, planned.redactions)
     report.close()
     return project
 
@@ -141,7 +136,7 @@ def calls_of(project: Path, plan: Plan) -> list[Call]:
             )
             for planned in plan_requests(store, plan, bank_of(plan))
             for pixels in [
-                prepare(
+                prepare_pixels(
                     cache_of(project),
                     planned.sha256,
                     picture_of(store, planned.image_id),

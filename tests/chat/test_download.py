@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -194,6 +195,7 @@ def test_a_model_is_downloaded_into_a_bundle(
     assert about.licence == "Tiny licence"
     assert about.terms == "Be kind. https://tiny.example/terms"
     assert about.base == "tiny-lab/Tiny"
+    assert about.source == f"{REPO}@{COMMIT}"
 
     led_away = [seen for seen in server.seen if seen.host.startswith("localhost")]
     assert [seen.path[:5] for seen in led_away] == ["/cdn/", "/cdn/"]
@@ -246,6 +248,7 @@ def test_a_finished_file_is_not_fetched_again(
 ) -> None:
     server.mishaps = [None, Mishap(status=404)]
     assert code_of(fetch(model)) == "hub.not_found"
+    assert {seen.authorization for seen in server.seen} == {None}, "a token that nobody gave to the job"
     assert kept_bytes() == len(files[REPO, "weights/tiny.gguf"])
     before = len(server.seen)
     assert fetch(model)["state"] == "done"
@@ -362,7 +365,7 @@ def test_a_silent_connection_is_left(
 ) -> None:
     monkeypatch.setattr(hub, "SILENCE_SECONDS", 0.3)
     assert fetch(model, inline=True)["state"] == "done"
-    assert not pause.is_set()
+    assert not server.overdue, "it was the hub that lost its patience"
     assert server.bodies()[1].start == KEPT_AT_PAUSE
     check_bundle(files)
 
@@ -580,6 +583,19 @@ def test_a_certificate_that_nobody_knows(
     assert code_of(end) == "hub.certificate"
     assert end["error"]["values"]["host"] == "hub.example"
     assert server.seen == []
+
+
+def test_the_systems_certificates_are_asked(
+    model: CatalogueModel,
+    files: dict[tuple[str, str], bytes],
+    behind_proxy: tuple[Hub, Proxy],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = ssl.create_default_context(cafile=os.environ["SSL_CERT_FILE"])
+    monkeypatch.delenv("SSL_CERT_FILE")
+    monkeypatch.setattr(network, "_system_certificates", lambda: store)
+    assert fetch(model, inline=True)["state"] == "done"
+    check_bundle(files)
 
 
 def test_airplane_mode_ends_a_download_in_the_middle(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from dermagui.chat.gguf_header import read_header
-from dermagui.chat.memory import DEFAULT_IMAGE_TOKENS, Memory, memory_needed, usual_image_tokens
+from dermagui.chat.memory import DEFAULT_IMAGE_TOKENS, FIXED_BYTES, Memory, memory_needed, usual_image_tokens
 from dermagui.chat.model_facts import ModelFacts, describe
 from tests.fakes import tiny_models
 
@@ -76,3 +78,43 @@ def test_the_usual_picture(tmp_path: Path, qwen: tuple[ModelFacts, ModelFacts]) 
 
 def test_the_sum() -> None:
     assert Memory(1, 20, 300, 4000).total == 4321
+
+
+RESERVED = """
+import ctypes, json, re
+import llama_cpp
+lines = []
+hear = llama_cpp.llama_log_callback(lambda level, text, data: lines.append(text.decode()))
+llama_cpp.llama_log_set(hear, ctypes.c_void_p())
+model = llama_cpp.llama_model_load_from_file(sys.argv[1].encode(), llama_cpp.llama_model_default_params())
+parameters = llama_cpp.llama_context_default_params()
+parameters.n_ctx, parameters.n_batch, parameters.n_ubatch = int(sys.argv[2]), 512, 512
+context = llama_cpp.llama_init_from_model(model, parameters)
+found = re.findall(r"(model|KV|compute) buffer size *= *([0-9.]+) MiB", "".join(lines))
+print(json.dumps({name: float(size) for name, size in found}))
+llama_cpp.llama_free(context)
+llama_cpp.llama_model_free(model)
+"""
+
+
+@pytest.mark.parametrize(
+    ("changes", "context"),
+    [({"vocabulary": 20_000}, 1024), ({"hidden": 8192}, 512), ({"hidden": 2048}, 32_768)],
+    ids=["logits", "feed forward", "attention mask"],
+)
+def test_the_estimate_is_what_llama_cpp_reserves(
+    engine: ModuleType, tmp_path: Path, changes: dict[str, int], context: int
+) -> None:
+    shape = replace(tiny_models.TextShape(width=256, context=32_768), **changes)
+    path = tiny_models.write_text_model(tmp_path / "m.gguf", shape)
+    ours = memory_needed(describe(read_header(path)), None, context)
+    reserved = json.loads(engine.in_a_child(RESERVED, path, str(context)).stdout)
+    assert ours.weights / MEBIBYTE == pytest.approx(reserved["model"], abs=0.01)
+    assert ours.kv / MEBIBYTE == pytest.approx(reserved["KV"], abs=0.01)
+    assert (ours.compute - FIXED_BYTES) / MEBIBYTE == pytest.approx(reserved["compute"], rel=0.05)
+
+
+def test_a_sliding_window_keeps_the_whole_context(engine: ModuleType, gemma_pair: tiny_models.Pair) -> None:
+    ours = memory_needed(describe(read_header(gemma_pair.model)), None, 8192)
+    reserved = json.loads(engine.in_a_child(RESERVED, gemma_pair.model, "8192").stdout)
+    assert ours.kv / MEBIBYTE == pytest.approx(reserved["KV"], abs=0.01)

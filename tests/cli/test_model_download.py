@@ -76,11 +76,11 @@ def test_the_token_reaches_the_hub_and_no_file(hub: Hub) -> None:
 
 
 def test_a_token_can_be_tried(hub: Hub) -> None:
-    told = run("key", "test", "--service", "huggingface", environment={"HF_TOKEN": TOKEN})
+    told = run("key", "test", "huggingface", environment={"HF_TOKEN": TOKEN})
     assert "ada" in told.err
     assert TOKEN not in told.err
-    run("key", "test", "--service", "huggingface", environment={"HF_TOKEN": "hf_somebodyElses1"}, code=3)
-    run("key", "test", "--service", "huggingface", code=3)
+    run("key", "test", "huggingface", environment={"HF_TOKEN": "hf_somebodyElses1"}, code=3)
+    run("key", "test", "huggingface", code=3)
 
 
 def test_a_download_can_be_repeated_where_it_was_refused(hub: Hub) -> None:

@@ -347,8 +347,10 @@ def test_what_is_sent_is_the_picture_and_the_prompt_and_nothing_else(tmp_path: P
     assert post.body["store"] is False
     assert set(post.body["generationConfig"]) == {"maxOutputTokens", "responseMimeType", "responseJsonSchema"}
     (row,) = cl.requests(project)
-    listed, entry = cl.run("ledger", "--json").json["ledger"]
-    assert (listed["purpose"], listed["bytes"]) == ("list_models", 0)
-    assert (entry["purpose"], entry["host"], entry["request"]) == ("generate", "127.0.0.1", row["uid"])
+    ledger = {entry["purpose"]: entry for entry in cl.run("ledger", "--json").json["ledger"]}
+    assert set(ledger) == {"generate", "list_models"}
+    assert ledger["list_models"]["bytes"] == 0
+    entry = ledger["generate"]
+    assert (entry["host"], entry["request"]) == ("127.0.0.1", row["uid"])
     assert row["sent_bytes"] == entry["bytes"] == int(post.headers["content-length"])
     assert entry["image_sha256"] == cl.run("images", project, "--json").json["images"][0]["sha256"]

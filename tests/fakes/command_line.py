@@ -14,11 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.fakes.referee import Post, Question, Referee, numbered_picture
 
 FAKES = Path(__file__).parent
 CANARY_KEY = "canary-key-that-nobody-may-find-7Q9Z"
 PATIENCE_SECONDS = 120
+NOT_HERE = 77
+"""See ``unprivileged.py``."""
 
 Row = dict[str, Any]
 
@@ -66,6 +70,8 @@ def finish(process: subprocess.Popen[str]) -> Done:
         process.kill()
         out, err = process.communicate()
         raise AssertionError(f"a command did not end:\n{out}\n{err}") from None
+    if process.returncode == NOT_HERE:
+        pytest.skip("root cannot be held to file permissions here")
     assert "Traceback" not in err, err
     return Done(process.returncode, out, err)
 

@@ -72,6 +72,8 @@ class Hub:
         """For each HEAD, in turn."""
         self.mishaps: list[Mishap | None] = []
         """For each request of bytes, in turn."""
+        self.overdue = 0
+        """How often an event that a mishap waits for never came."""
         self.drop: set[str] = set()
         """Headers that this hub does not know of."""
         self._lock = threading.Lock()
@@ -205,8 +207,8 @@ class _Handler(BaseHTTPRequestHandler):
         if mishap.cut or mishap.wait_for:
             self.wfile.write(body[: mishap.after])
             self.wfile.flush()
-            if mishap.wait_for:
-                mishap.wait_for.wait(PATIENCE_SECONDS)
+            if mishap.wait_for and not mishap.wait_for.wait(PATIENCE_SECONDS):
+                self.hub.overdue += 1
             body = b"" if mishap.cut else body[mishap.after :]
             self.close_connection = True
         self.wfile.write(body)

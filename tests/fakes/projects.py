@@ -154,22 +154,25 @@ def attempt(run_uid: str, image: int, fingerprint: str, number: int = 1, reserve
 
 
 def query_plans(store: Store, work: Callable[[], object]) -> dict[str, list[str]]:
-    """The statements that a function really runs, each with how SQLite means to do it.
-
-    They are asked about afterwards; ``work`` must leave its temporary tables standing.
-    """
+    """The statements that a function really runs, each with how SQLite means to do it."""
     statements: list[str] = []
     store.conn.set_trace_callback(statements.append)
     try:
         work()
     finally:
         store.conn.set_trace_callback(None)
+    store.conn.execute("BEGIN")
+    for text in statements:
+        if text.startswith("CREATE TEMP TABLE"):  # what worked with it cannot be explained without it
+            store.conn.execute(text)
     planned = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
-    return {
+    plans = {
         text: [row[3] for row in store.conn.execute(f"EXPLAIN QUERY PLAN {text}")]
         for text in dict.fromkeys(statements)
         if text.lstrip().upper().startswith(planned)
     }
+    store.conn.execute("ROLLBACK")
+    return plans
 
 
 def contents(store: Store) -> dict[str, list[tuple[object, ...]]]:

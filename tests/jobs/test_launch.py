@@ -36,7 +36,7 @@ from tests.fakes.command_line import (
     wait_until,
 )
 from tests.fakes.projects import new_store
-from tests.fakes.referee import Referee
+from tests.fakes.referee import Referee, Reply
 
 FAKES = Path(__file__).parents[1] / "fakes"
 
@@ -67,8 +67,11 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def referee() -> Iterator[Referee]:
-    """A service that takes requests and does not answer yet."""
-    with Referee() as referee:
+    """A service that takes requests and does not answer yet.
+
+    Once released, an answer still takes longer than a job lets pass between two looks for its STOP file.
+    """
+    with Referee(lambda post: Reply.good(post, delay_seconds=0.2)) as referee:
         referee.hold()
         yield referee
 

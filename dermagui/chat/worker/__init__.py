@@ -1,1 +1,1 @@
-"""The child of a chat, and the only importer of llama.cpp: a crash of native code ends it and nothing else."""
+"""The child of a chat, and the only importer of llama.cpp: a crash of native code ends nothing else."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Iterator, Sequence
-from itertools import takewhile
+from itertools import groupby, takewhile
 
 from dermagui.chat.worker.images import ImageChunk, Images, Unit, embedding_pointer
 from dermagui.chat.worker.model import Halt, Model
@@ -163,12 +163,12 @@ def common(first: Sequence[Unit], second: Sequence[Unit]) -> int:
 
 
 def batches(units: Sequence[Unit], size: int) -> Iterator[Sequence[Unit]]:
-    """Runs of text of at most so many tokens, and pieces of pictures one by one."""
-    run: list[Unit] = []
-    for unit in units:
-        if run and (isinstance(unit, ImageChunk) or isinstance(run[-1], ImageChunk) or len(run) == size):
-            yield run
-            run = []
-        run.append(unit)
-    if run:
-        yield run
+    """Runs of text in equal parts of at most so many tokens, and pieces of pictures one by one.
+
+    Equal, so that none is a single token, which would be evaluated in another way than among others.
+    """
+    for is_image, group in groupby(units, lambda unit: isinstance(unit, ImageChunk)):
+        run = list(group)
+        parts = len(run) if is_image else -(-len(run) // size)
+        for part in range(parts):
+            yield run[part * len(run) // parts : (part + 1) * len(run) // parts]

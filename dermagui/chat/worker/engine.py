@@ -98,7 +98,7 @@ class Engine:
         """The log-probability of each label as the answer to the last turn; the likeliest is the answer."""
         result = Result()
         try:
-            units, words_before = self._read(turns, adapters, result)
+            _, words_before = self._read(turns, adapters, result)
             with result.timed("generate"):
                 tokens = tokens_of_labels(self.model, labels, words_before)
                 result.labels = log_probabilities(self.context, tokens)

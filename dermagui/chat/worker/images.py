@@ -167,5 +167,3 @@ def _tokenized(model: Model, image: Rgb) -> Iterator[Any]:
 def embedding_pointer(embedding: object) -> object:
     """An embedding as llama.cpp takes it."""
     return ctypes.cast(embedding, ctypes.POINTER(ctypes.c_float))  # type: ignore[arg-type]
-
-

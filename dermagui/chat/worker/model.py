@@ -172,7 +172,7 @@ class Model:
             found = (llama.llama_token * room)()
             count = llama.llama_tokenize(self.vocabulary, raw, len(raw), found, room, False, special)
             if count >= 0:
-                return found[:count]
+                return list(found[:count])
             room = -count
 
     def piece(self, token: int, *, special: bool = False) -> bytes:

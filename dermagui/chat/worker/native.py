@@ -71,9 +71,7 @@ def graphics_cards() -> list[GraphicsCard]:
 def _device_functions() -> tuple[Any, Any]:
     """The libraries that list devices and that ask them; the Python package declares neither function."""
     ggml = llama_cpp._ggml.libggml
-    devices = llama_cpp._ctypes_extensions.load_shared_library(
-        "ggml-base", llama_cpp._ggml.libggml_base_path
-    )
+    devices = llama_cpp._ctypes_extensions.load_shared_library("ggml-base", llama_cpp._ggml.libggml_base_path)
     for function, result, arguments in (
         (ggml.ggml_backend_dev_count, c_size_t, []),
         (ggml.ggml_backend_dev_get, c_void_p, [c_size_t]),

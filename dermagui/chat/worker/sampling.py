@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from llama_cpp.llama_grammar import json_schema_to_gbnf
+import llama_cpp.llama_grammar
 
 from dermagui.chat.protocol import Sampling
 from dermagui.chat.worker.model import Model
@@ -18,6 +18,8 @@ LONGEST_SCHEMA = 64 * 1024
 MOST_REPEATED = 256
 """A longer repetition nests that deep in a grammar, and its parser knows no bound of its own."""
 
+_converters: Any = llama_cpp.llama_grammar
+_CHARACTER = r'[^"\\\x00-\x1F] | "\\" (["\\/bfnrt] | "u" [0-9a-fA-F] [0-9a-fA-F] [0-9a-fA-F] [0-9a-fA-F])'
 _PENALTY_WINDOW = 64
 _COUNTS = ("minItems", "maxItems", "minLength", "maxLength")
 
@@ -77,10 +79,28 @@ def grammar_of(schema: str) -> str:
         if not isinstance(wanted, dict):
             raise ValueError("a schema is an object")
         _refuse_endless(wanted)
-        return str(json_schema_to_gbnf(schema))
+        converter = _Converter(prop_order={}, allow_fetch=False, dotall=False, raw_pattern=False)
+        converter.visit(converter.resolve_refs(wanted, ""), "")
+        grammar = str(converter.format_grammar())
+        grammar.encode()
+        return grammar
     except (Exception, RecursionError) as error:  # the converter raises whatever it stumbles over
         detail = str(error) or type(error).__name__
         raise UserError("chat.bad_schema", detail=detail[:300]) from error
+
+
+class _Converter(_converters.SchemaConverter):  # type: ignore[misc]
+    """The converter of the library, which lets control characters into texts and stumbles over quotes."""
+
+    def _format_literal(self, literal: str) -> str:
+        """A constant of JSON as the model should write it: letters as they are, not as numbers."""
+        text = json.dumps(json.loads(literal), ensure_ascii=False)
+        escaped = text.replace("\\", r"\\").replace('"', r"\"")
+        return f'"{escaped}"'
+
+    def _add_primitive(self, name: str, rule: Any) -> str:  # noqa: ANN401, a class of the library
+        strict = _converters.BuiltinRule(_CHARACTER) if name == "char" else rule
+        return str(super()._add_primitive(name, strict))
 
 
 def _refuse_endless(schema: object) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from multiprocessing.connection import Connection, Listener
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from dermagui.chat.protocol import (
     Adapter,
@@ -41,8 +41,10 @@ def serve(address: str) -> int:
     _be_discreet()
     key = bytes.fromhex(sys.stdin.buffer.readline().decode("ascii"))
     _start(_end_with, sys.stdin.buffer)
-    with Listener(address, authkey=key) as listener:
-        connection = cast(Connection, listener.accept())
+    listener = Listener(address, authkey=key)
+    connection = listener.accept()
+    with suppress(OSError):  # the caller may have removed its folder already
+        listener.close()
     inbox = Inbox(connection)
     _start(inbox.listen)
     try:

@@ -1,0 +1,276 @@
+"""``dermagui chat``: asks a model on this computer; and the hidden command that its child is started with."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dermagui.cli.console import Arguments, Commands, json_argument, print_json, say, say_progress
+from dermagui.errors import UserError, from_os_error
+from dermagui.records import Picture, Role
+from dermagui.texts import sentence
+
+if TYPE_CHECKING:
+    from dermagui.chat.protocol import Adapter, ChatTurn, Rgb, Sampling
+    from dermagui.chat.session import Answer, Event, ModelFiles, Session
+    from dermagui.storage.chats import ChatImage
+    from dermagui.storage.database import Store
+
+
+def declare(commands: Commands) -> None:
+    """Declares both commands."""
+    parser = commands.add_parser("chat", help="ask a model on this computer")
+    parser.add_argument("--model", required=True, metavar="M", help="name of a bundle, or a GGUF file")
+    parser.add_argument("--mmproj", type=Path, metavar="FILE", help="its projector, for a model that sees")
+    parser.add_argument(
+        "--image", type=Path, action="append", default=[], metavar="FILE", help="shown with the first prompt"
+    )
+    parser.add_argument(
+        "--prompt", action="append", required=True, metavar="TEXT", help="several are the turns of one chat"
+    )
+    parser.add_argument(
+        "--lora", type=_adapter, action="append", default=[], metavar="FILE[:SCALE]", help="an adapter"
+    )
+    wanted = parser.add_mutually_exclusive_group()
+    wanted.add_argument(
+        "--schema", type=Path, metavar="FILE", help="a JSON schema that every answer keeps to"
+    )
+    wanted.add_argument("--labels", type=_labels, metavar="A,B,C", help="answer with one of these labels")
+    parser.add_argument("--max-tokens", type=int, default=512, metavar="N", help="of each answer")
+    parser.add_argument("--temperature", type=float, default=0.0, metavar="T", help="0: always the likeliest")
+    parser.add_argument(
+        "--seed", type=int, metavar="S", help="for a temperature above 0 (default: by chance)"
+    )
+    parser.add_argument("--context", type=int, default=4096, metavar="N", help="tokens of the whole chat")
+    parser.add_argument("--project", type=Path, metavar="P", help="keep the chat in this project")
+    json_argument(parser)
+    parser.set_defaults(run=run)
+    worker = commands.add_parser("chat-worker")
+    worker.add_argument("address")
+    worker.set_defaults(run=_work)
+
+
+def _adapter(text: str) -> tuple[Path, float]:
+    """A file, and after a colon its scale; a file may have a colon in its name."""
+    path, colon, scale = text.rpartition(":")
+    if colon and path and not Path(text).exists():
+        try:
+            return Path(path), float(scale)
+        except ValueError:
+            pass
+    return Path(text), 1.0
+
+
+def _labels(text: str) -> list[str]:
+    return [label.strip() for label in text.split(",") if label.strip()]
+
+
+def _work(arguments: Arguments) -> int:
+    from dermagui.chat.worker.serve import serve
+
+    return serve(arguments.address)
+
+
+@dataclass(slots=True)
+class _Chat:
+    """What was said so far."""
+
+    arguments: Arguments
+    sampling: Sampling
+    adapters: list[Adapter]
+    schema: str | None
+    turns: list[ChatTurn] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
+
+
+def run(arguments: Arguments) -> int:
+    """Asks one prompt after the other."""
+    from dermagui.chat.bundle import NOTICE
+    from dermagui.chat.session import Room, Session
+
+    files, name, sha256 = _files(arguments)
+    say(NOTICE)
+    with ExitStack() as opened:
+        store = _store(arguments, opened)
+        session = opened.enter_context(Session(files, Room(context_tokens=arguments.context)))
+        hashed = _images_of_files(arguments.image, store)
+        images = [session.see(Picture(path)) for path in arguments.image]
+        chat = _chat(arguments)
+        uid = _begin(store, chat, session, name, sha256) if store else None
+        for prompt in arguments.prompt:
+            _ask(session, chat, prompt, images if not chat.turns else [])
+            if store and uid:
+                _keep(store, uid, chat, hashed)
+        if arguments.json:
+            print_json(_told(chat, session, name, uid))
+    return 0
+
+
+def _files(arguments: Arguments) -> tuple[ModelFiles, str, str]:
+    """The files to chat with, what the model is called, and its hash where it is known."""
+    from dermagui.chat.bundle import find_bundle
+    from dermagui.chat.pairing import choose_mmproj, read_file
+    from dermagui.chat.session import ModelFiles
+
+    path = Path(arguments.model)
+    if path.suffix.lower() == ".gguf" or path.exists():
+        mmproj = arguments.mmproj
+        if mmproj is None and arguments.image:
+            found = choose_mmproj(read_file(path))
+            mmproj = found.path if found else None
+        return ModelFiles(path, mmproj), path.name, ""
+    bundle = find_bundle(arguments.model)
+    model, template = bundle.path("model"), bundle.path("template")
+    assert model is not None
+    words = _read_text(template) if template else None
+    files = ModelFiles(model, arguments.mmproj or bundle.path("mmproj"), words)
+    return files, bundle.name, bundle.files["model"].sha256
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise from_os_error(error, path) from error
+    except UnicodeDecodeError as error:
+        raise UserError("chat.not_text", path=os.fspath(path)) from error
+
+
+def _store(arguments: Arguments, opened: ExitStack) -> Store | None:
+    from dermagui.project import Project
+
+    return opened.enter_context(Project(arguments.project)).store if arguments.project else None
+
+
+def _images_of_files(paths: list[Path], store: Store | None) -> list[str]:
+    """The hashes of the pictures' files, where the chat is kept."""
+    from dermagui.storage.chats import refuse_forgotten
+
+    if store is None:
+        return []
+    hashes = []
+    for path in paths:
+        try:
+            with path.open("rb") as file:
+                hashes.append(hashlib.file_digest(file, "sha256").hexdigest())
+        except OSError as error:
+            raise from_os_error(error, path) from error
+    refuse_forgotten(store, hashes)
+    return hashes
+
+
+def _chat(arguments: Arguments) -> _Chat:
+    from dermagui.chat.protocol import Adapter, Sampling
+    from dermagui.chat.session import random_seed
+
+    sampling = Sampling(
+        max_tokens=arguments.max_tokens,
+        temperature=arguments.temperature,
+        seed=random_seed() if arguments.seed is None else arguments.seed,
+    )
+    adapters = [Adapter(os.fspath(path), scale) for path, scale in arguments.lora]
+    return _Chat(arguments, sampling, adapters, _read_text(arguments.schema) if arguments.schema else None)
+
+
+def _ask(session: Session, chat: _Chat, prompt: str, images: list[Rgb]) -> None:
+    from dermagui.chat.protocol import ChatTurn
+    from dermagui.chat.session import Answer
+
+    turns = [*chat.turns, ChatTurn(Role.USER, prompt, tuple(images))]
+    if chat.arguments.labels is not None:
+        events = session.classify(turns, chat.arguments.labels, adapters=chat.adapters)
+    else:
+        events = session.ask(turns, chat.sampling, adapters=chat.adapters, schema=chat.schema)
+    for event in events:
+        _show(event, session, chat)
+        if isinstance(event, Answer):
+            chat.turns = [*turns, ChatTurn(Role.ASSISTANT, event.text, (), event.tokens)]
+            chat.answers.append(event)
+
+
+def _show(event: Event, session: Session, chat: _Chat) -> None:
+    from dermagui.chat.session import Answer, Piece, Step
+
+    as_text = not chat.arguments.json
+    if isinstance(event, Step) and event.doing != "load":
+        say_progress(int(event.done), int(event.total), "tokens" if event.doing == "prompt" else "pictures")
+    elif isinstance(event, Piece) and as_text:
+        print(event.text, end="", flush=True)
+    elif isinstance(event, Answer):
+        if not chat.answers:
+            _say_what_was_seen(event, session, chat)
+        if as_text:
+            print(event.text if event.labels else "", flush=True)
+        for label in event.labels:
+            say(f"  {label['label']}: {label['log_probability']:.4f}")
+
+
+def _say_what_was_seen(answer: Answer, session: Session, chat: _Chat) -> None:
+    """Nothing is scaled down, and no template is made up, without a word."""
+    for path, image in zip(chat.arguments.image, answer.images, strict=False):
+        tiles = "" if image["exact"] else ", which it cuts into tiles of its own"
+        say(f"  {path.name}: seen as {image['width']} x {image['height']}, {image['tokens']} tokens{tiles}")
+    if session.loaded and not session.loaded["has_template"]:
+        say(f"  {sentence('chat.no_template', {'name': chat.arguments.model})}")
+
+
+def _begin(store: Store, chat: _Chat, session: Session, name: str, sha256: str) -> str:
+    from dermagui.storage.chats import add_chat
+
+    return add_chat(
+        store,
+        model=name,
+        model_sha256=sha256,
+        quantization=session.model.quantization,
+        adapters=[{"file": Path(adapter.path).name, "scale": adapter.scale} for adapter in chat.adapters],
+        settings=asdict(chat.sampling)
+        | {"context_tokens": chat.arguments.context, "labels": chat.arguments.labels, "schema": chat.schema},
+    )
+
+
+def _keep(store: Store, uid: str, chat: _Chat, hashes: list[str]) -> None:
+    from dermagui.storage.chats import StoredTurn, add_turns
+
+    question, answer, told = chat.turns[-2], chat.turns[-1], chat.answers[-1]
+    figures = asdict(told)
+    images = _chat_images(hashes, told) if question.images else []
+    kept = {name: figures[name] for name in ("ended", "seconds", "prompt_tokens", "reused_tokens", "labels")}
+    add_turns(
+        store,
+        uid,
+        [
+            StoredTurn(Role.USER, question.text, images=images),
+            StoredTurn(Role.ASSISTANT, answer.text, answer.tokens, kept),
+        ],
+    )
+
+
+def _chat_images(hashes: list[str], answer: Answer) -> list[ChatImage]:
+    from dermagui.storage.chats import ChatImage
+
+    return [ChatImage(hash_, seen) for hash_, seen in zip(hashes, answer.images, strict=True)]
+
+
+def _told(chat: _Chat, session: Session, name: str, uid: str | None) -> dict[str, Any]:
+    from dermagui.chat.bundle import NOTICE
+
+    return {
+        "model": name,
+        "quantization": session.model.quantization,
+        "answers": [answer.text for answer in chat.answers],
+        "tokens": [list(answer.tokens) for answer in chat.answers],
+        "ended": [answer.ended for answer in chat.answers],
+        "timings": [answer.seconds for answer in chat.answers],
+        "prompt_tokens": [answer.prompt_tokens for answer in chat.answers],
+        "reused_tokens": [answer.reused_tokens for answer in chat.answers],
+        "pixels": chat.answers[-1].images,
+        "labels": [answer.labels for answer in chat.answers],
+        "seed": chat.sampling.seed,
+        "loaded": session.loaded,
+        "chat": uid,
+        "notice": NOTICE,
+    }
