@@ -8,6 +8,7 @@ from typing import Any
 
 SENTENCES: dict[str, str] = {
     "bug": "Something went wrong inside dermagui, and it is not your fault; the log tells more.",
+    "text.not_unicode": "A text on the command line is not valid Unicode; write it in plain letters.",
     # projects and the disk
     "project.not_found": "There is no project in {path}; make one with `dermagui new {path}`.",
     "project.exists": "There is a project in {path} already; choose another folder.",

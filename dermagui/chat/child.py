@@ -24,12 +24,13 @@ from dermagui.errors import from_os_error
 from dermagui.jobs.launch import NEW_GROUP_WITHOUT_CONSOLE, child_environment, program
 
 LOG_NAME = "chat.log"
+END_SECONDS = 5.0
+"""How long a child whose caller hung up may take to end before it is killed."""
 
 _LOG_BYTES = 1 << 20
 _TAIL_BYTES = 4096
 _LONGEST_ADDRESS = 100
 _POLL_SECONDS = 0.01
-_END_SECONDS = 5.0
 
 
 class ChildGone(Exception):
@@ -127,7 +128,7 @@ class Child:
             raise ChildGone
         return self._connection
 
-    def end(self) -> str:
+    def end(self, patience_seconds: float = END_SECONDS) -> str:
         """Ends it if it still runs, and takes its leave of it; returns how it ended.
 
         ``SIGSEGV`` or another signal, ``exit 1`` or another code, or nothing where it ended as it should.
@@ -140,7 +141,7 @@ class Child:
             with suppress(OSError):
                 self.process.stdin.close()
         try:
-            return _outcome(self.process.wait(_END_SECONDS))
+            return _outcome(self.process.wait(patience_seconds))
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

@@ -286,6 +286,7 @@ class Session:
     def _next(self, child: Child) -> Message:
         while True:
             if self._deadline is not None and not self._goes_on(child):
+                child.end(patience_seconds=0.5)
                 self.close()
                 return {"event": "done", "ended": "stopped"}
             message = child.receive(_LOOK_SECONDS)

@@ -57,6 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DermaError as error:
         say_error(error)
         return USER
+    except UnicodeEncodeError:
+        say_error(DermaError("text.not_unicode"))
+        return USER
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has gone: nobody is left to tell
         return DONE

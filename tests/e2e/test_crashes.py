@@ -91,7 +91,7 @@ def test_twenty_kills(tmp_path: Path) -> None:
     seed = int(os.environ.get("DERMAGUI_TEST_SEED") or random.randrange(2**32))
     print(f"DERMAGUI_TEST_SEED={seed}")  # noqa: T201 - shown where the test fails
     chance = random.Random(seed)
-    pictures, questions = 80, 5
+    pictures, questions = 100, 5
     project = cl.new_project(tmp_path / "project", cl.draw_pictures(tmp_path / "pictures", range(pictures)))
     with Referee(hiccup) as referee:
         arguments = cl.gemini(
@@ -103,7 +103,7 @@ def test_twenty_kills(tmp_path: Path) -> None:
             if left < CONCURRENCY:
                 books.allow_resend()
                 left, options = pictures * questions - len(books.answers), ["--resend-unknown"]
-            run_and_kill(project, referee, [*arguments, *options], chance.randrange(min(left, 60)))
+            run_and_kill(project, referee, [*arguments, *options], chance.randrange(min(left, 2 * CONCURRENCY)))
             books.check()
         cl.run(*arguments)
         books.check()

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from dermagui.jobs.work import claim, is_alive, job_folder
 from dermagui.library.scan import parameters_for
 from dermagui.storage import jobs
 from dermagui.storage.database import Store
+from dermagui.texts import sentence
 from tests.fakes.command_line import (
     CANARY_KEY,
     Row,
@@ -97,12 +99,15 @@ class InFlight:
 
 
 @pytest.fixture
-def in_flight(tmp_path: Path, added: Path, referee: Referee) -> InFlight:
+def in_flight(tmp_path: Path, added: Path, referee: Referee) -> Iterator[InFlight]:
     project = shutil.copytree(added, tmp_path / "sent")
-    command = start(*gemini(project, referee, "--concurrency", "2", "--questions", "1"))
-    wait_until(lambda: referee.in_flight == 2, "two requests in flight")
-    job = newest_job(project)
-    return InFlight(command, project, psutil.Process(job["pid"]), job)
+    with start(*gemini(project, referee, "--concurrency", "2", "--questions", "1")) as command:
+        wait_until(lambda: referee.in_flight == 2, "two requests in flight")
+        job = newest_job(project)
+        process = psutil.Process(job["pid"])
+        yield InFlight(command, project, process, job)
+        with suppress(psutil.NoSuchProcess):
+            process.kill()  # where the test failed, and did not end it itself
 
 
 def test_a_job_is_a_process_with_a_story(project: Path, pictures: Path) -> None:
@@ -124,7 +129,7 @@ def test_a_job_is_a_process_with_a_story(project: Path, pictures: Path) -> None:
 
 def test_a_job_that_fails_tells_why_and_what_to_do(project: Path, tmp_path: Path) -> None:
     done = run("add", project, tmp_path / "nowhere", code=3)
-    assert "There is no folder" in done.err
+    assert sentence("folder.not_found", {"path": str(tmp_path / "nowhere")}) in done.err
     assert (done.out, newest_job(project)["state"]) == ("", "failed")
 
 
@@ -149,7 +154,7 @@ def test_the_second_job_of_a_kind_is_refused_while_the_first_runs(
     in_flight: InFlight, referee: Referee, pictures: Path
 ) -> None:
     second = run(*gemini(in_flight.project, referee), code=3)
-    assert "is running in this project" in second.err
+    assert sentence("job.already_running", {"kind": "generate"}) in second.err
     run("add", in_flight.project, pictures)
     assert in_flight.process.is_running()
     referee.release()
@@ -188,7 +193,7 @@ def test_stopping_waits_for_what_is_in_flight_and_keeps_it(
 def test_a_killed_job_died_and_another_one_finishes_its_work(in_flight: InFlight, referee: Referee) -> None:
     in_flight.process.kill()
     told = finish(in_flight.command)
-    assert (told.code, "ended before its work did" in told.err) == (4, True)
+    assert (told.code, sentence("job.died", {}) in told.err) == (4, True)
     (row, *_) = run("status", in_flight.project, "--json").json["jobs"]
     assert (row["id"], row["state"]) == (in_flight.job["id"], "died")
     referee.release()
@@ -264,7 +269,7 @@ def test_a_launcher_that_dies_right_after_its_claim_blocks_nobody(project: Path,
     assert run("status", project, "--json").json["jobs"][0]["state"] == "died"
     assert run("add", project, pictures, "--json").json["new"] == 3
     late = start("job", project, job)
-    assert "ended before its work did" in finish(late).err
+    assert sentence("job.died", {}) in finish(late).err
     assert late.returncode == 3
     with Store(project) as store:
         ended = {row["id"]: row["state"] for row in jobs.list_jobs(store)}
