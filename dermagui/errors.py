@@ -68,6 +68,8 @@ def from_os_error(error: OSError, place: str | os.PathLike[str]) -> UserError:
         errno.EPERM: "disk.not_writable",
         errno.EROFS: "disk.not_writable",
         errno.ENOENT: "disk.gone",
+        errno.ENOTDIR: "disk.not_a_folder",
+        errno.EEXIST: "disk.not_a_folder",
         errno.ENAMETOOLONG: "disk.name_too_long",
     }
     path = display_path(error.filename if isinstance(error.filename, (str, bytes)) else place)

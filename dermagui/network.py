@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from contextvars import ContextVar
 from enum import StrEnum
+from functools import cache, lru_cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,7 @@ def set_airplane(on: bool) -> None:
         _airplane_flag().unlink(missing_ok=True)
 
 
+@lru_cache(maxsize=64)
 def is_loopback(host: str) -> bool:
     """Whether a host is this very computer."""
     try:
@@ -60,6 +62,7 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+@lru_cache(maxsize=64)
 def host_of(url: str) -> str:
     """The host of an address; only loopback may do without TLS. Raises ``network.bad_address``."""
     try:
@@ -80,7 +83,7 @@ def check_allowed(host: str, allowed: Iterable[str]) -> None:
     """
     if not any(host == place or (place.startswith(".") and host.endswith(place)) for place in allowed):
         raise UserError("network.host_not_allowed", host=host)
-    if airplane_is_on() and not is_loopback(host):
+    if not is_loopback(host) and airplane_is_on():
         raise UserError("network.airplane", host=host)
 
 
@@ -133,7 +136,7 @@ def async_transport(purpose: Purpose, hosts: Iterable[str], connections: int) ->
         async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
             proxy = _proxy_for(_let_out(request, purpose, allowed))
             if proxy not in self.by_proxy:
-                verify = _system_certificates()
+                verify = system_certificates()
                 self.by_proxy[proxy] = httpx2.AsyncHTTPTransport(verify=verify, limits=limits, proxy=proxy)
             return await self.by_proxy[proxy].handle_async_request(request)
 
@@ -157,7 +160,7 @@ def transport(purpose: Purpose, hosts: Iterable[str]) -> httpx2.BaseTransport:
         def handle_request(self, request: httpx2.Request) -> httpx2.Response:
             proxy = _proxy_for(_let_out(request, purpose, allowed))
             if proxy not in self.by_proxy:
-                self.by_proxy[proxy] = httpx2.HTTPTransport(verify=_system_certificates(), proxy=proxy)
+                self.by_proxy[proxy] = httpx2.HTTPTransport(verify=system_certificates(), proxy=proxy)
             return self.by_proxy[proxy].handle_request(request)
 
         def close(self) -> None:
@@ -180,10 +183,17 @@ def _let_out(request: httpx2.Request, purpose: Purpose, allowed: frozenset[str])
     return host
 
 
-def _system_certificates() -> ssl.SSLContext:
+def system_certificates() -> ssl.SSLContext:
+    """What the system trusts, or what ``SSL_CERT_FILE`` or ``SSL_CERT_DIR`` names instead."""
+    return _certificates(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+
+
+@cache
+def _certificates(file: str | None, folder: str | None) -> ssl.SSLContext:
+    """Kept, since reading them takes tens of milliseconds."""
     import truststore
 
-    if os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR"):
+    if file or folder:
         return ssl.create_default_context()
     return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 

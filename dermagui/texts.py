@@ -24,6 +24,7 @@ SENTENCES: dict[str, str] = {
     "disk.full": "There is no room left on the disk for {path}; free some space and run it again.",
     "disk.not_writable": "dermagui may not write {path}; check who owns it and whether it is write-protected.",
     "disk.gone": "{path} is not there; check the path, or plug the drive in again.",
+    "disk.not_a_folder": "{path} is a file where a folder is needed; choose another place.",
     "disk.name_too_long": "The name {path} is too long for this disk; choose a shorter one.",
     "disk.failed": "{path} could not be read or written ({detail}); check the drive.",
     "settings.unknown": "There is no setting {key}; `dermagui settings` lists them.",
@@ -34,11 +35,13 @@ SENTENCES: dict[str, str] = {
     # jobs
     "job.already_running": "A job of this kind ({kind}) is running already; wait for it, or stop it first.",
     "job.stopped": "Stopped; what was done is saved, run it again to go on.",
+    "job.stopping": "The job stops by itself when what is in flight has come back; `dermagui status` tells how it ended.",
     "job.waiting_for_key": "The job waits for a key; run it again with GEMINI_API_KEY set or `dermagui key set`.",
     "job.crashed": "The {kind} job failed by a fault of dermagui's own; its folder jobs/{job} tells more.",
     "job.died": "The job's process ended before its work did; run it again to go on.",
     # folders, files and pictures
     "folder.not_found": "There is no folder {path}; check the path, or plug the drive in again.",
+    "folder.is_file": "{path} is a file; name the folder that holds the pictures (a table goes to --metadata).",
     "folder.unreadable": "The folder {path} cannot be opened ({reason}); check the path and its permissions.",
     "folder.is_project": "{path} is a dermagui project and no folder of pictures; choose the folder with the pictures.",
     "image.not_an_image": "{path} holds no picture in a format that dermagui reads, whatever its name says.",
@@ -84,6 +87,7 @@ SENTENCES: dict[str, str] = {
     "mapping.field_unknown": "There is no field {field}; perhaps you mean {near}.",
     "mapping.column_unknown": "The table has no column {column}; it has {columns}.",
     "mapping.file_invalid": "The mapping in {path} cannot be read ({reason}); it must be a JSON object of field and column.",
+    "metadata.none_matched": "No row of the table was matched with a file: its column {columns} must hold the files' names, with or without their ends; name another with --map image=COLUMN.",
     "metadata.ambiguous": "{text} fits {count} files, so its row was left out; give the path in the table.",
     # forgetting
     "forget.not_found": "There is no image and no patient {what} in this project.",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import runpy
+import signal
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -29,6 +30,9 @@ settings.load_profile("dermagui")
 def pytest_configure(config: pytest.Config) -> None:
     """Closes the network and cleans the environment before the first test module is imported."""
     runpy.run_path(str(OFFLINE_FOLDER / "sitecustomize.py"))
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell starts what runs in its background so, and every child that a test interrupts would inherit it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     folder = tempfile.TemporaryDirectory(prefix="dermagui-tests-")
     config.add_cleanup(folder.cleanup)
     patch = pytest.MonkeyPatch()

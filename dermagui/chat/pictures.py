@@ -6,8 +6,9 @@ from math import sqrt
 
 from dermagui.chat.model_facts import ProjectorFacts
 from dermagui.chat.protocol import Rgb
-from dermagui.errors import UserError
+from dermagui.errors import DataError, UserError
 from dermagui.library.pixels import full_size, pixels, target_size
+from dermagui.paths import display_path
 from dermagui.records import Picture, PixelRecipe, Region
 
 # Projectors that take a picture of any size as it is, as long as both sides are a multiple of their stride.
@@ -30,12 +31,16 @@ def seen_by(
 ) -> Rgb:
     """The pixels that a model gets of a picture, at most so many tokens of them where the size is free.
 
-    Raises ``UserError`` ``chat.cannot_see``, and what ``library.decode.open_picture`` raises.
+    Raises ``UserError`` ``chat.cannot_see``, and what ``library.decode.open_picture`` raises, with the
+    ``path``.
     """
     if projector is None or not projector.sees:
         raise UserError("chat.cannot_see")
-    recipe, exact = recipe_for(projector, full_size(picture), most_tokens)
-    made = pixels(picture, recipe, redactions)
+    try:
+        recipe, exact = recipe_for(projector, full_size(picture), most_tokens)
+        made = pixels(picture, recipe, redactions)
+    except DataError as error:
+        raise DataError(error.code, **{"path": display_path(picture.path), **error.values}) from error
     return Rgb(made.sha256, made.width, made.height, made.rgb, exact)
 
 

@@ -33,14 +33,15 @@ from dermagui.chat.protocol import (
     images_to_json,
     turns_to_json,
 )
-from dermagui.errors import DermaError, ServiceError
-from dermagui.jobs.workers import physical_cores
+from dermagui.errors import DermaError, ServiceError, UserError
+from dermagui.jobs.workers import memory_bytes, physical_cores
 from dermagui.records import Picture, Region
 
 GRACE_SECONDS = 3.0
 """How long a child that was asked to stop may go on before it is ended: nothing else stops an encoder."""
 
 _LOOK_SECONDS = 0.1
+_FIRST = {"load": "load", "encode": "encode"}
 _DOING = {
     "start": "chat.while_start",
     "load": "chat.while_load",
@@ -118,7 +119,8 @@ class Session:
     ) -> None:
         """Looks into the files and starts nothing yet.
 
-        Raises what ``read_header``, ``refuse_unusable`` and ``refuse_projector`` raise.
+        Raises ``UserError`` ``chat.context_too_large``, and what ``read_header``, ``refuse_unusable`` and
+        ``refuse_projector`` raise.
         """
         model = read_file(files.model)
         refuse_unusable(model)
@@ -261,21 +263,23 @@ class Session:
         child = self._child
         assert child is not None
         self._number += 1
+        self._doing = _FIRST.get(request["do"], "prompt")
+        ended = False
         try:
             child.send({**request, "number": self._number}, blobs)
-            while True:
+            while not ended:
                 message = self._next(child)
                 if message["event"] == "error":
                     raise self._failure(message)
+                ended = message["event"] == "done"
                 yield message
-                if message["event"] == "done":
-                    return
         except ChildGone as gone:
             reason, detail = child.end(), child.last_words()
             self.close()
             raise self._death(reason, detail) from gone
         except GeneratorExit:
-            self._give_up(child)
+            if not ended:
+                self._give_up(child)
             raise
         except DermaError:
             raise
@@ -355,8 +359,10 @@ def _image_tokens(projector: ProjectorFacts | None, wanted: int) -> int:
 
 
 def _load_request(files: ModelFiles, room: Room, model: ModelFacts, mmproj: ModelFacts | None) -> Load:
-    context = min(room.context_tokens, model.context_length or room.context_tokens)
-    memory = memory_needed(model, mmproj, context, room.image_tokens)
+    memory = memory_needed(model, mmproj, room.context_tokens, room.image_tokens)
+    if memory.kv > memory_bytes():  # llama.cpp would fill the memory for minutes before it gave up
+        detail = f"{memory.kv / 1e9:,.0f} GB"
+        raise UserError("chat.context_too_large", context_tokens=room.context_tokens, detail=detail)
     return Load(
         model=os.path.abspath(files.model),
         mmproj=os.path.abspath(files.mmproj) if files.mmproj else None,

@@ -14,6 +14,9 @@ from dermagui.cli.console import (
     project_argument,
     say,
 )
+from dermagui.errors import UserError
+from dermagui.paths import display_path
+from dermagui.texts import sentence
 
 
 def declare(commands: Commands) -> None:
@@ -53,8 +56,15 @@ def declare(commands: Commands) -> None:
 def run(arguments: Arguments) -> int:
     """Runs the job and tells what it found."""
     from dermagui.cli.job import run_job
+    from dermagui.library.metadata import check_table
     from dermagui.library.scan import parameters_for
+    from dermagui.project import Project
 
+    Project(arguments.project).close()
+    if arguments.folder.is_file():
+        raise UserError("folder.is_file", path=display_path(arguments.folder))
+    if arguments.metadata:  # before a long scan, and before anything is written
+        check_table(arguments.metadata, arguments.map)
     table = os.fsencode(arguments.metadata.resolve()).hex() if arguments.metadata else None
     parameters = parameters_for(
         arguments.folder,
@@ -74,5 +84,9 @@ def run(arguments: Arguments) -> int:
         figures.pop("source", None)
         say(f"Files: {counts_line(figures)}.")
         if metadata:
-            say(f"Metadata: {counts_line({**metadata, 'mapping': 0})}.")
+            mapping = metadata.pop("mapping")
+            say(f"Metadata: {counts_line(metadata)}.")
+            say("Columns: " + ", ".join(f"{name}={','.join(found)}" for name, found in mapping.items()) + ".")
+            if metadata["rows"] and not metadata["matched"]:
+                say(sentence("metadata.none_matched", {"columns": mapping.get("image") or ["none"]}))
     return code

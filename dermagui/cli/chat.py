@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import os
 from contextlib import ExitStack
@@ -40,12 +41,12 @@ def declare(commands: Commands) -> None:
         "--schema", type=Path, metavar="FILE", help="a JSON schema that every answer keeps to"
     )
     wanted.add_argument("--labels", type=_labels, metavar="A,B,C", help="answer with one of these labels")
-    parser.add_argument("--max-tokens", type=int, default=512, metavar="N", help="of each answer")
+    parser.add_argument("--max-tokens", type=_count, default=512, metavar="N", help="of each answer")
     parser.add_argument("--temperature", type=float, default=0.0, metavar="T", help="0: always the likeliest")
     parser.add_argument(
         "--seed", type=int, metavar="S", help="for a temperature above 0 (default: by chance)"
     )
-    parser.add_argument("--context", type=int, default=4096, metavar="N", help="tokens of the whole chat")
+    parser.add_argument("--context", type=_count, default=4096, metavar="N", help="tokens of the whole chat")
     parser.add_argument("--project", type=Path, metavar="P", help="keep the chat in this project")
     json_argument(parser)
     parser.set_defaults(run=run)
@@ -63,6 +64,12 @@ def _adapter(text: str) -> tuple[Path, float]:
         except ValueError:
             pass
     return Path(text), 1.0
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above zero")
+    return int(text)
 
 
 def _labels(text: str) -> list[str]:

@@ -69,6 +69,13 @@ def json_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
 
 
+def positive_number(text: str) -> int:
+    """An option's value that is a whole number above zero."""
+    if not text.isascii() or not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above zero")
+    return int(text)
+
+
 def counts_line(counts: dict[str, Any]) -> str:
     """Counts in one line, the zeros left out."""
     told = [

@@ -67,6 +67,9 @@ def declare(commands: Commands) -> None:
     parser.add_argument(
         "--resend-unknown", action="store_true", help="send again what may have been paid already"
     )
+    parser.add_argument(
+        "--retry-refused", action="store_true", help="send again what the service refused, unpaid"
+    )
     parser.add_argument("--yes", action="store_true", help="do not ask before sending")
     parser.add_argument("--inline", action="store_true", help="work in this process, for debugging")
     json_argument(parser)
@@ -91,7 +94,12 @@ def run(arguments: Arguments) -> int:
         settle_ended(project.store)
         if arguments.accept_terms:
             _accept(project.store, arguments.accept_terms)
-        _, left = bank_and_left(project.store, plan)
+        _, left = bank_and_left(
+            project.store,
+            plan,
+            resend_unknown=arguments.resend_unknown,
+            retry_refused=arguments.retry_refused,
+        )
         if arguments.preview:
             text = write_previews(project.store, plan, [item.planned for item in left], arguments.preview)
             print(text)
@@ -103,6 +111,7 @@ def run(arguments: Arguments) -> int:
     parameters: dict[str, Any] = {
         "plan": plan.as_json(),
         "resend_unknown": arguments.resend_unknown,
+        "retry_refused": arguments.retry_refused,
         "free_tier_yes": arguments.free_tier_yes,
     }
     if not arguments.yes and not plan.simulated and left:
@@ -188,7 +197,7 @@ def _say_terms(found: Terms) -> None:
 
 
 def _what_will_happen(store: Store, plan: Plan, left: int, estimate: Estimate) -> str:
-    """The one line of count, time, money and stop; and what an ended process left open."""
+    """The one line of count, time, money and stop; and what may have been billed in vain."""
     from dermagui.storage import requests
 
     minutes = max(1, round(left * _SECONDS_PER_REQUEST / plan.concurrency / 60))
@@ -196,11 +205,10 @@ def _what_will_happen(store: Store, plan: Plan, left: int, estimate: Estimate) -
     money = f"about {usd(estimate.expected_micro_usd)} and at most {usd(estimate.high_micro_usd)}"
     rehearsed = " (rehearsed: nothing is sent and nothing is paid)" if plan.simulated else ""
     text = f"{left:,} requests to {plan.model}, about {minutes:,} min, {money}{stop}{rehearsed}."
-    unknown = requests.count_requests(store).get("unknown", 0)
+    unknown, at_risk = requests.open_unknown(store)
     if unknown:
-        at_risk = usd(requests.money_micro_usd(store)["at_risk"])
         text += (
-            f"\n{unknown:,} requests of an ended process may have been billed, at most {at_risk}. "
+            f"\n{unknown:,} requests may have been billed without an answer, at most {usd(at_risk)}. "
             "They are not sent again unless you say --resend-unknown."
         )
     return text

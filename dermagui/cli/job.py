@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import importlib
 import json
+import signal
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from dermagui.cli.console import Arguments, Commands, say, say_progress
+from dermagui.errors import Stopped
 from dermagui.texts import sentence
 
 if TYPE_CHECKING:
@@ -75,7 +77,7 @@ def run_job(
     """Does a job in a process of its own, tells its story, and returns the exit code and its end.
 
     The end holds ``state``, ``figures`` and ``error``. An interrupt from the keyboard asks the job to
-    stop; a second one leaves it running.
+    stop; a second one does not wait for it.
     """
     from dermagui.jobs.launch import start_child
     from dermagui.jobs.report import STOP_NAME, follow
@@ -89,20 +91,33 @@ def run_job(
     folder = job_folder(project.resolve(), job_id)
     child = None if inline else start_child(project.resolve(), job_id, secret)
     end: dict[str, Any] = {}
-    for _ in range(2):
-        try:
+    try:
+        with _asking_to_stop(folder / STOP_NAME):
             for event in follow(folder, lambda: child is not None and child.poll() is None):
                 _show(event, handlers or {})
                 end = event if event["event"] == "end" else end
-            break
-        except KeyboardInterrupt:
-            say("Stopping after what is in flight. Press Ctrl+C again to leave it running in the background.")
-            (folder / STOP_NAME).touch()
-            handlers = {}
-    if child is not None and end:
-        with suppress(KeyboardInterrupt):
-            child.wait()
+            if child is not None:
+                child.wait()
+    except KeyboardInterrupt:
+        raise Stopped("job.stopping") from None
     return _ended(end, folder)
+
+
+@contextmanager
+def _asking_to_stop(stop: Path) -> Iterator[None]:
+    """The first interrupt from the keyboard asks the job to stop, the second ends the waiting for it."""
+
+    def ask(*_: object) -> None:
+        if stop.exists():
+            raise KeyboardInterrupt
+        say("Stopping after what is in flight. Press Ctrl+C again not to wait for it.")
+        stop.touch()
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _ended(end: dict[str, Any], folder: Path) -> tuple[int, dict[str, Any]]:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from dermagui import __version__
 from dermagui.errors import DermaError, Stopped, from_os_error
@@ -43,14 +45,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if rest:
         # argparse loses positional arguments that come after options; only ``review`` takes any number.
         if "pairs" not in parsed or any(text.startswith("-") for text in rest):
-            parser.error(f"unrecognized arguments: {' '.join(rest)}")
+            _refuse(parser, parsed.command, rest)
         parsed.pairs += rest
     from dermagui.cli.console import say_error
     from dermagui.logs import start_logging
 
     start_logging(to_stderr=parsed.command == "job")
     try:
-        return int(parsed.run(parsed))
+        code = int(parsed.run(parsed))
+        sys.stdout.flush()
+        return code
     except Stopped as error:
         say_error(error)
         return RESUMABLE
@@ -61,7 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say_error(DermaError("text.not_unicode"))
         return USER
     except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has gone: nobody is left to tell
+        # Whoever read our output has gone; what Python still holds of it must not fail at the very end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except OSError as error:
         say_error(from_os_error(error, error.filename or "."))
@@ -78,6 +83,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(redacted(traceback.format_exc()))
         say_error(DermaError("bug"))
         return BUG
+
+
+def _refuse(parser: argparse.ArgumentParser, command: str, rest: list[str]) -> NoReturn:
+    """Ends with the usage of the command itself, and the option that was perhaps meant."""
+    import difflib
+
+    parsers = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    chosen: argparse.ArgumentParser = parsers.choices[command]
+    options = [option for action in chosen._actions for option in action.option_strings]
+    near = [found for text in rest for found in difflib.get_close_matches(text, options, 1)]
+    meant = f"; perhaps {' '.join(near)}?" if near else ""
+    chosen.error(f"nothing is known of {' '.join(rest)}{meant}")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -8,7 +8,15 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from dermagui.cli.console import Arguments, Commands, json_argument, print_json, project_argument, say
+from dermagui.cli.console import (
+    Arguments,
+    Commands,
+    json_argument,
+    positive_number,
+    print_json,
+    project_argument,
+    say,
+)
 from dermagui.errors import UserError
 from dermagui.records import Pair, PairState, RejectReason, Turn, VerdictKind, VerdictMethod
 
@@ -39,7 +47,9 @@ def declare(commands: Commands) -> None:
     parser.add_argument(
         "--rubric", action="append", default=[], metavar="QUESTION=ANSWER", help="a rubric's answer"
     )
-    parser.add_argument("--count", type=int, default=1, metavar="N", help="how many verdicts to undo or redo")
+    parser.add_argument(
+        "--count", type=positive_number, default=1, metavar="N", help="how many verdicts to undo or redo"
+    )
     parser.add_argument("--state", choices=[*PairState], help="only pairs in this state, for list")
     parser.add_argument("--search", metavar="WORDS", help="only pairs with these words, best first, for list")
     json_argument(parser)
@@ -105,9 +115,19 @@ def _turn_back(store: Store, arguments: Arguments) -> int:
 
     step = undo if arguments.action == "undo" else redo
     who = person(store, arguments.person)
-    done = [step(store, who, method=VerdictMethod.BULK) for _ in range(arguments.count)]
+    done: list[str] = []
+    store.keep_through_power_loss()
+    with store.writing():  # all of them or, where the disk fails, none
+        while len(done) < arguments.count:
+            try:
+                done.append(step(store, who, method=VerdictMethod.BULK).uid)
+            except UserError:
+                if not done:
+                    raise
+                break
     words = {"undo": "Took back", "redo": "Restored"}[arguments.action]
-    return _told(arguments, {"verdicts": [event.uid for event in done]}, f"{words} {len(done):,} verdicts.")
+    more = "" if len(done) == arguments.count else " There were no more."
+    return _told(arguments, {"verdicts": done}, f"{words} {len(done):,} verdicts.{more}")
 
 
 def _told(arguments: Arguments, found: dict[str, Any], line: str) -> int:

@@ -46,7 +46,9 @@ def run(arguments: Arguments) -> int:
     say(f"Files: {counts_line(found['images'])}. Images: {found['distinct_images']:,}.")
     say(f"Pairs: {counts_line(found['pairs'])}. Flags: {counts_line(found['flags'])}.")
     say(f"Requests: {counts_line(found['requests'])}.")
-    say(f"Money: spent {money['spent']}, reserved {money['reserved']}, at risk {money['at_risk']}.")
+    rehearsed = round(found["money"]["simulated"] * 1_000_000)
+    of_it = f" ({usd(rehearsed)} of it rehearsed, never paid)" if rehearsed else ""
+    say(f"Money: spent {money['spent']}{of_it}, reserved {money['reserved']}, at risk {money['at_risk']}.")
     for job in found["jobs"][:5]:
         say(f"Job: {job['kind']} {job['state']}, started {job['started_at']}.")
     if found["on_network"]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from dermagui.generation.checks import check_answer
-from dermagui.generation.outcomes import classify_answer
+from dermagui.generation.outcomes import Action, Outcome, classify_answer
 from dermagui.generation.prompt import AnswerShape, Prompt, reader_turn
 from dermagui.jobs.report import Report
 from dermagui.records import Flag, MetadataMode, Pair, PairImage, Question, Role, Turn
@@ -18,8 +18,8 @@ from dermagui.storage.moments import new_uid, now
 
 
 @dataclass(slots=True)
-class _Runs:
-    """Runs and their questions, read once each."""
+class KnownRuns:
+    """Runs and their questions, read once each: keep one for as long as answers come."""
 
     store: Store
     known: dict[str, tuple[Row, dict[str, Question]]] = field(default_factory=dict)
@@ -34,15 +34,14 @@ class _Runs:
         return self.known[run_uid]
 
 
-def make_pairs(store: Store, report: Report, uids: Sequence[str] | None = None) -> int:
+def make_pairs(store: Store, report: Report, known: KnownRuns, uids: Sequence[str] | None = None) -> int:
     """Makes the pairs of answered requests that have none yet: of these uids, or of all; returns how many."""
-    known = _Runs(store)
     made = 0
     rows = list(requests.answers_without_pair(store, uids))
     for start in range(0, len(rows), BATCH):
         batch = rows[start : start + BATCH]
         fields = fields_of_images(store, [row["image_id"] for row in batch])
-        new = list(_pairs(store, known, batch, fields))
+        new = list(_pairs(store, known, batch, fields, report))
         pairs.add_pairs(store, new)
         made += len(new)
         for pair in new:
@@ -51,30 +50,38 @@ def make_pairs(store: Store, report: Report, uids: Sequence[str] | None = None) 
 
 
 def _pairs(
-    store: Store, known: _Runs, rows: Iterable[Row], fields: Mapping[int, Mapping[str, tuple[Row, ...]]]
+    store: Store,
+    known: KnownRuns,
+    rows: Iterable[Row],
+    fields: Mapping[int, Mapping[str, tuple[Row, ...]]],
+    report: Report,
 ) -> Iterator[Pair]:
     earlier: dict[int, tuple[str, ...]] = {}
     for row in rows:
-        image = row["image_id"]
+        image, prompt = row["image_id"], _prompt(row["prompt"])
+        outcome = classify_answer(json.loads(row["response"]), prompt.shape, row["model"])
+        if outcome.action is not Action.USE:  # saved by a version whose checks let more pass
+            report.warn("answer.no_longer_valid", request=row["uid"], image=image, reason=outcome.code)
+            continue
         if image not in earlier:
             earlier[image] = pairs.answers_of_image(store, image)
         said = {
             name: tuple(value["value"] for value in values) for name, values in fields.get(image, {}).items()
         }
-        pair = _pair(row, *known.of(row["run_uid"]), said, earlier[image])
+        pair = _pair(row, prompt, outcome, *known.of(row["run_uid"]), said, earlier[image])
         earlier[image] += (pair.turns[-1].text,)
         yield pair
 
 
 def _pair(
     row: Row,
+    prompt: Prompt,
+    outcome: Outcome,
     run: Row,
     questions: Mapping[str, Question],
     said: Mapping[str, tuple[str, ...]],
     earlier: tuple[str, ...],
 ) -> Pair:
-    prompt = _prompt(row["prompt"])
-    outcome = classify_answer(json.loads(row["response"]), prompt.shape, row["model"])
     question = questions[row["question_key"]]
     answer = outcome.texts["answer"]
     asked = reader_turn(prompt, outcome.texts.get("question", ""))

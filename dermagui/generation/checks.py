@@ -74,9 +74,8 @@ def _leaks(
     if is_creative(question_type):
         yield from leaks_in(f"{question}\n{answer}", metadata, bool(_ASKS_FOR_NAME.search(question)))
         return
-    told = f" {' '.join(stems(question))} "
     for flag in leaks_in(answer, metadata, asks_for_diagnosis(question_type)):
-        if f" {' '.join(stems(flag.evidence))} " not in told:
+        if f" {' '.join(stems(flag.evidence))} " not in f" {' '.join(stems(question))} ":
             yield flag
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,7 @@ def _dearest_input(price: Price) -> Fraction:
     return max(_exact(price.input), _exact(price.cached))
 
 
+@lru_cache(maxsize=64)
 def _exact(usd_per_million: float) -> Fraction:
     """The price as it was written: the shortest decimal that is this float."""
     return Fraction(str(usd_per_million))

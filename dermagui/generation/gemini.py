@@ -14,7 +14,7 @@ from typing import Any
 
 from dermagui.errors import DermaError, ServiceError
 from dermagui.logs import redacted
-from dermagui.network import Purpose, async_transport, host_of, sent_bytes
+from dermagui.network import Purpose, async_transport, host_of, sent_bytes, system_certificates
 
 _SERVER_GIVES_UP_EARLIER_SECONDS = 10
 _SAFETY_CATEGORIES = (
@@ -76,6 +76,7 @@ class Gemini:
         self.host = host_of(service.base_url)
         self._service = service
         self._transports: list[Any] = []
+        self._warnings = warnings.catch_warnings()
         self._client = self._connect(Purpose.GENERATE)
 
     def _connect(self, purpose: Purpose) -> Any:
@@ -84,6 +85,7 @@ class Gemini:
             from google import genai
             from google.genai import types
 
+            certificates = system_certificates()
             transport = async_transport(purpose, {self.host}, self._service.connections)
             self._transports.append(transport)
             options = types.HttpOptions(
@@ -97,7 +99,13 @@ class Gemini:
                 },
                 retry_options=types.HttpRetryOptions(attempts=1),
                 # Followed, a redirect would be a second sending, and to whom nobody agreed on.
-                async_client_args={"transport": transport, "follow_redirects": False},
+                async_client_args={
+                    "transport": transport,
+                    "follow_redirects": False,
+                    # Without them the SDK reads certificates of its own, for ways that are never taken.
+                    "verify": certificates,
+                    "ssl": certificates,
+                },
             )
             return genai.Client(api_key=self._service.key, vertexai=False, http_options=options).aio
 
@@ -129,11 +137,9 @@ class Gemini:
         sizes: list[int] = []
         token = sent_bytes.set(sizes)
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # an enumeration that the SDK does not know yet is data to us
-                response = await self._client.models.generate_content(
-                    model=call.model, contents=contents, config=config
-                )
+            response = await self._client.models.generate_content(
+                model=call.model, contents=contents, config=config
+            )
             return Reply(body=response.sdk_http_response.body or "", sent_bytes=sum(sizes))
         except errors.APIError as error:
             return _refusal(error, sum(sizes))
@@ -147,11 +153,16 @@ class Gemini:
             sent_bytes.reset(token)
 
     async def __aenter__(self) -> Gemini:
+        # An enumeration that the SDK does not know yet is data to us. Filters belong to the process, not to
+        # a call: calls that overlap would put back each other's.
+        self._warnings.__enter__()
+        warnings.simplefilter("ignore", UserWarning)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._warnings.__exit__(kind, error, trace)
         await self._client.aclose()
         for transport in self._transports:
             await transport.aclose()
@@ -206,11 +217,12 @@ def _safety_settings() -> list[Any]:
 def _refusal(error: Any, size: int) -> Reply:
     details = error.details if isinstance(error.details, dict) else {}
     inner = details.get("error", details)
+    rows = inner.get("details") if isinstance(inner, dict) else None
     return Reply(
         http_status=int(error.code or 0),
         status=str(error.status or ""),
         message=redacted(str(error.message or "")),
-        details=tuple(inner.get("details", ()) if isinstance(inner, dict) else ()),
+        details=tuple(rows) if isinstance(rows, list) else (),
         sent_bytes=size,
     )
 

@@ -372,14 +372,20 @@ def _count(value: object) -> int:
 NOTHING_PAID_CODES = frozenset({*_STOPS.values(), "key.invalid", "service.not_available_here", "quota.none"})
 """Refusals that a person mends (another key, credit, a model): a later run may send the request again."""
 
+REFUSED_CODES = frozenset({"request.refused", "request.too_large"})
+"""Refusals of the request itself, unpaid: worth another try once a person has changed something."""
 
-def may_be_sent(state: RequestState, code: str, attempts_in_state: int) -> bool:
+
+def may_be_sent(
+    state: RequestState, code: str, attempts_in_state: int, *, retry_refused: bool = False
+) -> bool:
     """Whether a later run may send a request again by itself, given how its newest attempt ended.
 
     Never what may have been paid: an answer, a block, an unknown end; and a bad answer only so often.
+    ``retry_refused``: a person said that what the service refused may be sent again.
     """
     if state in {RequestState.RETRYABLE, RequestState.QUOTA_MINUTE, RequestState.QUOTA_DAY}:
         return True
     if state is RequestState.PERMANENT:
-        return code in NOTHING_PAID_CODES
+        return code in NOTHING_PAID_CODES or (retry_refused and code in REFUSED_CODES)
     return state is RequestState.INVALID and attempts_in_state < MAX_ATTEMPTS[RequestState.INVALID]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
@@ -12,13 +13,13 @@ from typing import Any
 
 from dermagui import network, paths, settings
 from dermagui.errors import ServiceError, Stopped, UserError
-from dermagui.generation.answers import make_pairs
+from dermagui.generation.answers import KnownRuns, make_pairs
 from dermagui.generation.cost import Estimate, estimate, load_prices, price_for
 from dermagui.generation.gemini import Gemini, Service, sdk_version
 from dermagui.generation.outcomes import may_be_sent
 from dermagui.generation.plan import Plan, Planned, bank_of, plan_from_json, plan_requests, with_more_tokens
 from dermagui.generation.reserve import keep_reserve
-from dermagui.generation.sending import Budget, Item, Sending
+from dermagui.generation.sending import Budget, Item, Sending, text_bytes
 from dermagui.generation.terms import Terms, load_terms
 from dermagui.jobs.report import Report
 from dermagui.jobs.work import Parameters, bury_dead
@@ -33,8 +34,9 @@ TERMS_NAME = "gemini"
 def run(store: Store, parameters: Parameters, report: Report) -> Changes:
     """Sends what is left of the plan in ``parameters["plan"]`` and turns the answers into pairs.
 
-    ``resend_unknown``: a person said that unknown requests may be sent again. ``first``: send only so
-    many, for previews. ``free_tier_yes``: a person said yes to a free key a second time.
+    ``resend_unknown``, ``retry_refused``: a person said that unknown, that refused requests of this plan
+    may be sent again. ``first``: send only so many, for previews. ``free_tier_yes``: a person said yes to a
+    free key a second time.
     """
     plan = plan_from_json(parameters["plan"])
     key = check_may_send(store, plan, report.secret, bool(parameters.get("free_tier_yes")))
@@ -44,11 +46,19 @@ def run(store: Store, parameters: Parameters, report: Report) -> Changes:
         report.warn("cost.price_assumed", model=plan.model, counted_as=price.model)
     store.keep_through_power_loss()
     figures: dict[str, object] = {"unknown_after_crash": requests.mark_unknown(store)}
-    if parameters.get("resend_unknown"):
-        figures["allowed_to_resend"] = requests.allow_resend(store)
     bank_id = banks.freeze_bank(store, bank)
-    make_pairs(store, report)  # answers that an ended process had saved and not yet used
-    left = list(what_is_left(plan, plan_requests(store, plan, bank), requests.histories(store)))
+    known = KnownRuns(store)
+    make_pairs(store, report, known)  # answers that an ended process had saved and not yet used
+    planned = list(plan_requests(store, plan, bank))
+    left = list(
+        what_is_left(
+            plan,
+            planned,
+            requests.histories(store),
+            resend_unknown=bool(parameters.get("resend_unknown")),
+            retry_refused=bool(parameters.get("retry_refused")),
+        )
+    )
     if not left:
         return Changes(("pairs", "requests"), figures | {"sent": 0, "left": 0})
     keep_reserve(store.folder)
@@ -62,17 +72,19 @@ def run(store: Store, parameters: Parameters, report: Report) -> Changes:
             run=run_uid,
         )
     budget = Budget(plan.budget_micro_usd, runs.committed_micro_usd(store, plan.key))
-    sending = Sending(store, plan, run_uid, price, budget, report, partial(make_pairs, store, report))
+    use_answers = partial(make_pairs, store, report, known)
+    sending = Sending(store, plan, run_uid, price, budget, report, use_answers)
     first = left[: parameters.get("first")]
     try:
         asyncio.run(_send(sending, first, plan, key, report))
     except (Stopped, UserError) as end:
         if end.code == "key.is_free_tier":
-            settings.set_value("gemini.key_tier", "free")
+            with suppress(UserError):  # whoever fixed the setting for this machine has to know better
+                settings.set_value("gemini.key_tier", "free")
         if isinstance(end, Stopped):
-            end.values["figures"] = figures | _figures(sending, len(left))
+            end.values["figures"] = figures | _figures(store, sending, planned)
         raise
-    return Changes(("pairs", "requests"), figures | _figures(sending, len(left)))
+    return Changes(("pairs", "requests"), figures | _figures(store, sending, planned))
 
 
 async def _send(sending: Sending, left: Iterable[Item], plan: Plan, key: str, report: Report) -> None:
@@ -100,12 +112,13 @@ async def _check_model(gemini: Gemini, plan: Plan, report: Report) -> None:
         report.warn("model.not_listed", model=plan.model, known=known)
 
 
-def _figures(sending: Sending, left: int) -> dict[str, object]:
+def _figures(store: Store, sending: Sending, planned: Iterable[Planned]) -> dict[str, object]:
+    """What was sent, and what is left: what a further run would send, if nobody says anything special."""
     sent = sum(count for state, count in sending.counts.items() if state != "skipped")
-    ended = sum(sending.counts[state] for state in ("answered", "blocked", "permanent", "skipped"))
+    left = what_is_left(sending.plan, planned, requests.histories(store))
     return {
         "sent": sent,
-        "left": max(0, left - ended),
+        "left": sum(item.planned.fingerprint not in sending.skipped for item in left),
         "counts": dict(sending.counts),
         "spent_micro_usd": sending.spent_micro_usd,
     }
@@ -119,8 +132,18 @@ def settle_ended(store: Store) -> None:
             requests.mark_unknown(store)
 
 
-def what_is_left(plan: Plan, planned: Iterable[Planned], histories: Mapping[str, History]) -> Iterator[Item]:
-    """The requests of a plan that still have to be sent, given what has become of them so far."""
+def what_is_left(
+    plan: Plan,
+    planned: Iterable[Planned],
+    histories: Mapping[str, History],
+    *,
+    resend_unknown: bool = False,
+    retry_refused: bool = False,
+) -> Iterator[Item]:
+    """The requests of a plan that still have to be sent, given what has become of them so far.
+
+    Unknown and refused ones are among them only where a person said so for this run.
+    """
     for request in planned:
         history = histories.get(request.fingerprint)
         ended: dict[RequestState, int] = {}
@@ -129,7 +152,9 @@ def what_is_left(plan: Plan, planned: Iterable[Planned], histories: Mapping[str,
             history = histories.get(request.fingerprint)
         if history is None:
             yield Item(request, ended=Counter(ended))
-        elif history.resend or may_be_sent(history.state, history.code, history.in_state):
+        elif (resend_unknown and history.state is RequestState.UNKNOWN) or may_be_sent(
+            history.state, history.code, history.in_state, retry_refused=retry_refused
+        ):
             if history.state is RequestState.INVALID:
                 ended[history.state] = history.in_state
             yield Item(request, history.attempts, Counter(ended))
@@ -138,15 +163,19 @@ def what_is_left(plan: Plan, planned: Iterable[Planned], histories: Mapping[str,
 def check_may_send(store: Store, plan: Plan, key: str | None, free_tier_yes: bool) -> str:
     """The key, where everything that a person has to say before the first sending has been said.
 
-    Raises ``UserError``: ``network.airplane``, ``terms.not_accepted``, ``key.is_free_tier``; ``Stopped``
-    ``job.waiting_for_key``. A rehearsal on this computer needs none of it.
+    Raises ``UserError``: ``network.airplane``, ``terms.not_accepted``, ``key.is_free_tier``,
+    ``practice.not_here``; ``Stopped`` ``job.waiting_for_key``. A rehearsal needs none of it, and therefore
+    never leaves this computer.
     """
     if plan.simulated:
+        if not network.is_loopback(network.host_of(plan.base_url)):
+            raise UserError("practice.not_here", address=plan.base_url)
         return "practice"
     network.check_allowed(network.host_of(plan.base_url), {network.host_of(plan.base_url)})
     if people.acceptance(store, TERMS_NAME, terms().sha256) is None:
         raise UserError("terms.not_accepted")
-    if plan.key_tier == "free" and not free_tier_yes:
+    # The setting counts as well: it is "free" where the service itself has said so of this key.
+    if "free" in (plan.key_tier, settings.text("gemini.key_tier")) and not free_tier_yes:
         raise UserError("key.is_free_tier")
     if not key:
         raise Stopped("job.waiting_for_key")
@@ -176,8 +205,8 @@ def price_of(plan: Plan) -> Price:
 def estimate_of(plan: Plan, left: list[Item], price: Price) -> Estimate:
     """What sending all that is left may cost."""
     prompts = [item.planned.prompt for item in left]
-    characters = sum(len(prompt.system) + len(prompt.user) for prompt in prompts)
-    return estimate(len(left), characters, len(left), plan.max_output_tokens, price)
+    size_bytes = sum(text_bytes(prompt) for prompt in prompts)
+    return estimate(len(left), size_bytes, len(left), plan.max_output_tokens, price)
 
 
 def _add_run(store: Store, plan: Plan, bank_id: int, price: Price) -> str:
@@ -198,7 +227,11 @@ def _add_run(store: Store, plan: Plan, bank_id: int, price: Price) -> str:
     )
 
 
-def bank_and_left(store: Store, plan: Plan) -> tuple[Bank, list[Item]]:
-    """The bank of a plan and what is left of it: for estimates, previews and the job itself."""
+def bank_and_left(
+    store: Store, plan: Plan, *, resend_unknown: bool = False, retry_refused: bool = False
+) -> tuple[Bank, list[Item]]:
+    """The bank of a plan and what a run with these flags would send: for estimates and previews."""
     bank = bank_of(plan)
-    return bank, list(what_is_left(plan, plan_requests(store, plan, bank), requests.histories(store)))
+    planned, histories = plan_requests(store, plan, bank), requests.histories(store)
+    left = what_is_left(plan, planned, histories, resend_unknown=resend_unknown, retry_refused=retry_refused)
+    return bank, list(left)

@@ -10,6 +10,8 @@ import asyncio
 import heapq
 import itertools
 import json
+import logging
+import math
 import os
 import random
 import time
@@ -35,6 +37,7 @@ from dermagui.generation.outcomes import (
 )
 from dermagui.generation.pace import Pace
 from dermagui.generation.plan import Plan, Planned, with_more_tokens
+from dermagui.generation.prompt import Prompt
 from dermagui.generation.reserve import release_reserve
 from dermagui.jobs.report import Report
 from dermagui.jobs.workers import worker_pool
@@ -48,6 +51,12 @@ from dermagui.storage.requests import Attempt, Settlement
 _HEARTBEAT_SECONDS = 2.0
 _LOOK_SECONDS = 0.1
 _REFUSED_FOR_NOW = frozenset({RequestState.RETRYABLE, RequestState.QUOTA_MINUTE})
+_REFUSALS_THAT_END = 5
+"""So many refusals before the first answer mean that something is wrong with all requests."""
+_SAVE_AGAIN_SECONDS = 1.0
+_SAVE_FOR_SECONDS = 600.0
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -64,6 +73,13 @@ class _Flight:
     item: Item
     uid: str
     reserved_micro_usd: int
+
+
+@dataclass(slots=True)
+class _Landed:
+    flight: _Flight
+    outcome: Outcome
+    settlement: Settlement
 
 
 @dataclass(slots=True)
@@ -93,10 +109,14 @@ class Sending:
         use_answers: Callable[[list[str]], object],
     ) -> None:
         """``use_answers`` is called with the uids of answered requests once they are on the disk."""
+        self.plan = plan
         self._store, self._plan, self._run_uid, self._price = store, plan, run_uid, price
         self._budget, self._report, self._use_answers = budget, report, use_answers
         self.counts: Counter[str] = Counter()
+        self.skipped: set[str] = set()
+        """Fingerprints of what could not be sent, because of its picture."""
         self.spent_micro_usd = 0
+        self._cache = store.folder / "cache" / "pixels"
         self._pace = Pace(plan.concurrency)
         self._chance = random.Random()
         self._left: deque[Item] = deque()
@@ -106,6 +126,11 @@ class Sending:
         self._delayed: list[tuple[float, int, Item]] = []
         self._order = itertools.count()
         self._flights: dict[asyncio.Task[Reply], _Flight] = {}
+        self._unsaved: list[_Landed] = []
+        self._save_at = 0.0
+        self._save_until = math.inf
+        self._refusals = 0
+        self._was_served = False
         self._ending: DermaError | None = None
         self._unsent: DermaError | None = None
         self._refused_connections = 0
@@ -117,7 +142,7 @@ class Sending:
 
         Raises ``Stopped`` (``job.stopped``, ``budget.reached``, ``quota.day`` with ``not_before``, or why
         some requests could not be sent) or ``UserError`` for what a person must mend, always after all in
-        flight has come back and is saved.
+        flight has come back and is saved; what the database does not take is tried again for ten minutes.
         """
         self._left.extend(left)
         self._total = len(self._left)
@@ -130,6 +155,7 @@ class Sending:
                     self._settle()
                     self._tell()
             finally:
+                await self._land()
                 for future in self._preparing:
                     future.cancel()
         if end := self._ending or self._unsent:
@@ -138,7 +164,7 @@ class Sending:
     def _has_work(self) -> bool:
         if self._report.stop_asked():
             self._end(Stopped("job.stopped"))
-        if self._flights:
+        if self._flights or self._may_still_save():
             return True
         return self._ending is None and bool(self._left or self._preparing or self._ready or self._delayed)
 
@@ -159,18 +185,25 @@ class Sending:
             except UserError as error:
                 self._skip(item, error)
                 continue
-            cache, recipe = self._store.folder / "cache" / "pixels", self._plan.recipe
-            if kept := prepared_pixels(cache, planned.sha256, planned.frame, recipe, planned.redactions):
+            if kept := self._kept_pixels(planned):
                 self._ready.append((item, kept))
                 continue
-            work = (cache, planned.sha256, picture, recipe, planned.redactions)
+            work = (self._cache, planned.sha256, picture, self._plan.recipe, planned.redactions)
             try:
                 self._preparing[loop.run_in_executor(pool, prepare_pixels, *work)] = item
             except BrokenProcessPool:
                 self._end(_worker_died())
 
+    def _kept_pixels(self, planned: Planned) -> Pixels | None:
+        """What was prepared before; questions about one picture mostly follow each other."""
+        if self._ready and self._ready[-1][0].planned.image_id == planned.image_id:
+            return self._ready[-1][1]
+        recipe = self._plan.recipe
+        return prepared_pixels(self._cache, planned.sha256, planned.frame, recipe, planned.redactions)
+
     def _skip(self, item: Item, error: DermaError) -> None:
         self.counts["skipped"] += 1
+        self.skipped.add(item.planned.fingerprint)
         self._report.warn(error.code, **{**error.values, "image": item.planned.image_id})
 
     def _start(self, gemini: Gemini) -> None:
@@ -195,7 +228,7 @@ class Sending:
             return
         try:
             requests.begin_attempts(self._store, [attempt for _, _, attempt in batch])
-        except UserError as error:  # the disk is full: what is not written is not sent
+        except DermaError as error:  # the disk is full: what is not written is not sent
             self._budget.reserved -= sum(attempt.reserved_micro_usd for _, _, attempt in batch)
             self._end(error)
             return
@@ -214,7 +247,8 @@ class Sending:
             question_key=planned.chosen.question.key,
             variation=planned.chosen.variation,
             model=self._plan.model,
-            prompt=asdict(prompt) | {"max_output_tokens": planned.max_output_tokens},
+            prompt={name: getattr(prompt, name) for name in Prompt.__dataclass_fields__}
+            | {"max_output_tokens": planned.max_output_tokens},
             pixels={
                 "sha256": pixels.sha256,
                 "width": pixels.width,
@@ -225,10 +259,7 @@ class Sending:
             },
             host=host,
             reserved_micro_usd=reserve_micro_usd(
-                len(prompt.system) + len(prompt.user) + len(json.dumps(prompt.schema)),
-                1,
-                planned.max_output_tokens,
-                self._price,
+                text_bytes(prompt), 1, planned.max_output_tokens, self._price
             ),
         )
 
@@ -261,19 +292,30 @@ class Sending:
             except BrokenProcessPool:
                 self._end(_worker_died())
 
+    async def _land(self) -> None:
+        """Whatever went wrong here: what is in flight is paid, so it comes back and is saved."""
+        while self._flights or self._may_still_save():
+            try:
+                await self._wait()
+                self._settle()
+            except Exception:  # a bug of ours, which is told when all have landed
+                _log.exception("an outcome could not be settled")
+                self._save_singly()
+
     def _settle(self) -> None:
         """Writes all outcomes that have come as one group, and only then acts on them."""
-        done = [(self._flights.pop(task), task) for task in list(self._flights) if task.done()]
-        if not done:
-            return
-        outcomes = [self._outcome(flight, task) for flight, task in done]
-        settlements = [
-            self._settlement(flight, task, outcome)
-            for (flight, task), outcome in zip(done, outcomes, strict=True)
-        ]
-        self._save(settlements)
+        for task in [task for task in self._flights if task.done()]:
+            flight = self._flights.pop(task)
+            outcome = self._outcome(flight, task)
+            self._unsaved.append(_Landed(flight, outcome, self._settlement(flight, task, outcome)))
+        if self._unsaved and time.monotonic() >= self._save_at and self._save():
+            landed, self._unsaved = self._unsaved, []
+            self._use(landed)
+
+    def _use(self, landed: Iterable[_Landed]) -> None:
         answered = []
-        for (flight, _), outcome, settlement in zip(done, outcomes, settlements, strict=True):
+        for one in landed:
+            flight, outcome, settlement = one.flight, one.outcome, one.settlement
             self._budget.reserved -= flight.reserved_micro_usd
             unknown = outcome.state is RequestState.UNKNOWN
             self._budget.committed += flight.reserved_micro_usd if unknown else settlement.cost_micro_usd
@@ -285,18 +327,39 @@ class Sending:
         if answered:
             try:
                 self._use_answers(answered)
-            except UserError as error:  # the answers are saved, and the next run uses them
+            except DermaError as error:  # the answers are saved, and the next run uses them
                 self._end(error)
 
-    def _save(self, settlements: list[Settlement]) -> None:
+    def _save(self) -> bool:
+        """Whether all that is not saved now is; else nothing more is sent, and it is tried again."""
         try:
-            requests.settle_attempts(self._store, settlements)
-        except UserError as error:
-            # The disk is full and these answers are paid: give back the room that was kept for this.
-            if error.code != "project.full_disk" or not release_reserve(self._store.folder):
-                raise
+            requests.settle_attempts(self._store, [one.settlement for one in self._unsaved])
+        except DermaError as error:
             self._end(error)
-            requests.settle_attempts(self._store, settlements)
+            # The disk is full and these answers are paid: give back the room that was kept for this.
+            if error.code == "project.full_disk" and release_reserve(self._store.folder):
+                return self._save()
+            self._save_at = time.monotonic() + _SAVE_AGAIN_SECONDS
+            # What is damaged does not mend itself.
+            patience = 0.0 if isinstance(error, DataError) else _SAVE_FOR_SECONDS
+            self._save_until = min(self._save_until, time.monotonic() + patience)
+            return False
+        self._save_at, self._save_until = 0.0, math.inf
+        return True
+
+    def _save_singly(self) -> None:
+        """So that one outcome which cannot be written takes no other with it."""
+        landed, self._unsaved = self._unsaved, []
+        for one in landed:
+            try:
+                requests.settle_attempts(self._store, [one.settlement])
+            except DermaError:
+                self._unsaved.append(one)
+            except Exception:
+                _log.exception("an outcome could not be written")
+
+    def _may_still_save(self) -> bool:
+        return bool(self._unsaved) and time.monotonic() < self._save_until
 
     def _outcome(self, flight: _Flight, task: asyncio.Task[Reply]) -> Outcome:
         try:
@@ -310,7 +373,7 @@ class Sending:
             return classify_error(reply.http_status, reply.status, list(reply.details), message=reply.message)
         try:
             payload = json.loads(reply.body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return classify_failure(TransportFailure.NOT_JSON, str(error))
         return classify_answer(payload, flight.item.planned.prompt.shape, self._plan.model)
 
@@ -336,6 +399,7 @@ class Sending:
             return
         self._refused_connections = 0
         item.ended[outcome.state] += 1
+        self._look_for_wrong_setting(outcome)
         action = next_action(outcome, item.ended[outcome.state])
         if outcome.flags and outcome.model_version not in self._other_models:
             self._other_models.add(outcome.model_version)
@@ -354,6 +418,13 @@ class Sending:
             self._end(Stopped(outcome.code, not_before=outcome.not_before))
         elif action is Action.STOP_RUN:
             self._end(UserError(outcome.code, model=self._plan.model, **outcome.values))
+
+    def _look_for_wrong_setting(self, outcome: Outcome) -> None:
+        """Where all that has come is refused, the rest would be too: a person has to mend something."""
+        self._was_served = self._was_served or bool(outcome.billed)
+        self._refusals += outcome.code == "request.refused"
+        if self._refusals >= _REFUSALS_THAT_END and not self._was_served:
+            self._end(UserError(outcome.code, **outcome.values))
 
     def _retry(self, item: Item, outcome: Outcome) -> None:
         delay = retry_delay_seconds(outcome, item.ended[outcome.state], self._chance)
@@ -386,6 +457,12 @@ class Sending:
                 spent_micro_usd=self.spent_micro_usd,
                 pause_seconds=round(self._pace.pause_seconds, 1),
             )
+
+
+def text_bytes(prompt: Prompt) -> int:
+    """The size of all text that a request sends: what its price is reserved by, whatever the script."""
+    texts = (prompt.system, prompt.user, json.dumps(prompt.schema))
+    return sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
 
 
 def _worker_died() -> Stopped:

@@ -49,7 +49,7 @@ def composed(text: str) -> str:
 @lru_cache(maxsize=256)
 def split_words(text: str) -> tuple[Word, ...]:
     """The words of a composed text; kept for a while, as every check of an answer asks for them."""
-    return tuple(Word(stem(found[0]), found.start(), found.end()) for found in _WORD.finditer(text))
+    return tuple(Word(stem(found[0]), *found.span()) for found in _WORD.finditer(text))
 
 
 @lru_cache(maxsize=256)
@@ -67,12 +67,12 @@ def stem(word: str) -> str:
 
 def find_phrases(words: Sequence[Word], phrases: Mapping[Stems, str]) -> Iterator[Mention]:
     """Where phrases (stems → meaning) stand in a text; the longest at a place, none within another."""
-    lengths: dict[str, set[int]] = {}
-    for phrase in phrases:
-        lengths.setdefault(phrase[0], set()).add(len(phrase))
+    lengths: dict[str, list[int]] = {}
+    for begin, length in sorted({(phrase[0], len(phrase)) for phrase in phrases}, reverse=True):
+        lengths.setdefault(begin, []).append(length)
     beyond = 0
     for first, word in enumerate(words):
-        for length in sorted(lengths.get(word.stem, ()), reverse=True):
+        for length in lengths.get(word.stem, ()):
             run = tuple(found.stem for found in words[first : first + length])
             meaning = phrases.get(run)
             if meaning is not None and first >= beyond:

@@ -24,6 +24,11 @@ def physical_cores() -> int:
     return min(psutil.cpu_count(logical=False) or allowed, allowed)
 
 
+def memory_bytes() -> int:
+    """The main memory of this computer."""
+    return int(psutil.virtual_memory().total)
+
+
 def _end_with_parent() -> None:
     threading.Thread(target=_wait_for_end_of_parent, name="end-with-parent", daemon=True).start()
 

@@ -63,6 +63,11 @@ def import_table(
     }
 
 
+def check_table(path: Path, mapping_texts: Sequence[str]) -> None:
+    """Raises what ``import_table`` would raise of the table and of the mapping that was said."""
+    _said_mapping(mapping_texts, read_table(path))
+
+
 def _said_mapping(texts: Sequence[str], table: Table) -> ColumnMapping:
     if len(texts) == 1 and "=" not in texts[0]:
         return read_mapping(Path(texts[0]), table.columns)

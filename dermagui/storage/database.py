@@ -151,7 +151,8 @@ class Store:
 
     def keep_through_power_loss(self) -> None:
         """From now on every commit waits for the disk: for paid answers and for verdicts."""
-        self.conn.execute("PRAGMA synchronous = FULL")
+        if not self.conn.in_transaction:  # within one, whoever began it has said how it ends
+            self.conn.execute("PRAGMA synchronous = FULL")
 
     def close(self) -> None:
         """Closes; the last process that does so folds the log back into the one file."""

@@ -53,16 +53,22 @@ class History:
     code: str
     """Empty for an answered one."""
     attempts: int
-    resend: bool
-    """Whether a person said that an unknown one may be sent again."""
     in_state: int = 1
     """How many of the attempts ended in that state."""
 
 
 def begin_attempts(store: Store, attempts: Sequence[Attempt]) -> None:
-    """Writes attempts as ``sending``, all or none. Only then may they be sent."""
+    """Writes attempts as ``sending``, all or none. Only then may they be sent.
+
+    An attempt at what is unknown means that a person wanted it sent again: the unknown one is settled.
+    """
     moment = now()
     with store.writing() as conn:
+        conn.executemany(
+            """UPDATE requests SET settled = 'resend'
+               WHERE fingerprint = ? AND state = 'unknown' AND settled = ''""",
+            [(a.fingerprint,) for a in attempts],
+        )
         conn.executemany(
             """INSERT INTO requests (uid, run_uid, fingerprint, attempt, image_id, question_key, variation,
                    model, prompt, pixels, state, host, reserved_micro_usd, sent_at)
@@ -123,29 +129,17 @@ def mark_unknown(store: Store) -> int:
         return cursor.rowcount
 
 
-def allow_resend(store: Store) -> int:
-    """A person said that every unknown request may be sent, and perhaps paid, again."""
-    with store.writing() as conn:
-        cursor = conn.execute(
-            "UPDATE requests SET settled = 'resend' WHERE state = 'unknown' AND settled = ''"
-        )
-        return cursor.rowcount
-
-
 def histories(store: Store) -> dict[str, History]:
     """What has become of every fingerprint that was ever sent."""
     found: dict[str, History] = {}
     ended: Counter[tuple[str, str]] = Counter()
     # The index alone answers for an answered request: its row, which holds prompt and answer, is not read.
-    query = """SELECT fingerprint, state, CASE state WHEN 'answered' THEN '' ELSE code END,
-                   CASE state WHEN 'unknown' THEN settled ELSE '' END FROM requests
+    query = """SELECT fingerprint, state, CASE state WHEN 'answered' THEN '' ELSE code END FROM requests
                ORDER BY fingerprint, attempt"""
-    for fingerprint, state, code, settled in store.conn.execute(query):
+    for fingerprint, state, code in store.conn.execute(query):
         ended[fingerprint, state] += 1
         attempts = found[fingerprint].attempts + 1 if fingerprint in found else 1
-        found[fingerprint] = History(
-            _STATES[state], code, attempts, settled == "resend", ended[fingerprint, state]
-        )
+        found[fingerprint] = History(_STATES[state], code, attempts, ended[fingerprint, state])
     return found
 
 
@@ -171,20 +165,32 @@ def count_requests(store: Store) -> dict[str, int]:
     return store.counts("SELECT state, count(*) FROM requests GROUP BY state")
 
 
+def open_unknown(store: Store) -> tuple[int, int]:
+    """How many unknown requests nobody has sent again, and the micro-dollars that they cost at most."""
+    row = store.row(
+        """SELECT count(*) AS count, coalesce(sum(reserved_micro_usd), 0) AS micro_usd
+           FROM requests WHERE state = 'unknown' AND settled = ''"""
+    )
+    assert row is not None
+    return row["count"], row["micro_usd"]
+
+
 def money_micro_usd(store: Store) -> dict[str, int]:
-    """Sums in micro-dollars: spent, reserved (being sent now), at_risk (unknown), simulated (of spent)."""
+    """Sums in micro-dollars: spent, reserved (being sent now), at_risk (unknown and not sent again),
+    simulated (of spent).
+    """
     row = store.row(
         """SELECT coalesce(sum(cost_micro_usd), 0) AS spent,
-                  coalesce(sum(CASE state WHEN 'sending' THEN reserved_micro_usd END), 0) AS reserved,
-                  coalesce(sum(CASE state WHEN 'unknown' THEN reserved_micro_usd END), 0) AS at_risk
+                  coalesce(sum(CASE state WHEN 'sending' THEN reserved_micro_usd END), 0) AS reserved
            FROM requests"""
     )
     assert row is not None
+    _, at_risk = open_unknown(store)
     simulated = store.value(
         """SELECT coalesce(sum(cost_micro_usd), 0) FROM requests
            WHERE run_uid IN (SELECT uid FROM runs WHERE simulated)"""
     )
-    return {**row, "simulated": int(simulated)}
+    return {**row, "at_risk": at_risk, "simulated": int(simulated)}
 
 
 def ledger_rows(store: Store, run_uid: str) -> Iterator[Row]:

@@ -28,6 +28,8 @@ from tests.fakes.hostile_models import write_broken_template
 from tests.fakes.tiny_models import CHAT_TEMPLATE, Pair, write_adapter
 
 ENDLESS = Sampling(max_tokens=100_000)
+ENDLESS_ROOM = Room(context_tokens=65_536)
+"""For answers that are longer than all that a connection can hold back: nobody stops one that is complete."""
 PICTURE = noise(56, 56)
 QUESTION = user("What is this?", PICTURE)
 
@@ -39,7 +41,7 @@ def open_session(pair: Pair, room: Room | None = None, grace_seconds: float = 30
 @pytest.fixture(scope="module")
 def kept(engine: ModuleType, llama_pair: Pair) -> Iterator[Session]:
     """One session for many questions."""
-    with open_session(llama_pair) as session:
+    with open_session(llama_pair, ENDLESS_ROOM) as session:
         yield session
 
 
@@ -164,7 +166,7 @@ def test_a_stop_from_another_thread_ends_the_answer(kept: Session) -> None:
     stopper.join()
     assert isinstance(event, Answer)
     assert event.ended == "stopped"
-    assert 3 <= len(event.tokens) < 4000
+    assert 3 <= len(event.tokens) < 60_000
     assert answer_of(kept.ask([QUESTION], Sampling(4))).ended == "length"
 
 
@@ -181,7 +183,7 @@ def test_a_stop_between_pieces_ends_the_answer(kept: Session) -> None:
 
 
 def test_a_stop_while_reading_ends_the_question(kept: Session) -> None:
-    long = user("many words " * 300)
+    long = user("many words " * 4000)
     events = kept.ask([long], ENDLESS)
     for event in events:
         if isinstance(event, Step) and event.doing == "prompt":
@@ -211,7 +213,7 @@ def test_a_child_that_hears_nothing_is_ended_and_the_next_question_works(
     engine: ModuleType, llama_pair: Pair
 ) -> None:
     """Nothing stops an image encoder; here the whole child is held by the system instead."""
-    with open_session(llama_pair, grace_seconds=0.2) as session:
+    with open_session(llama_pair, ENDLESS_ROOM, grace_seconds=0.2) as session:
         wanted = answer_of(session.ask([QUESTION], Sampling(8))).tokens
         deaf = process_of(session)
         events = session.ask([QUESTION], ENDLESS)
@@ -286,9 +288,9 @@ ORPHAN = """
 import os, signal, sys
 from pathlib import Path
 from dermagui.chat.protocol import ChatTurn, Sampling
-from dermagui.chat.session import ModelFiles, Piece, Session
+from dermagui.chat.session import ModelFiles, Piece, Room, Session
 from dermagui.records import Role
-session = Session(ModelFiles(Path(sys.argv[1])))
+session = Session(ModelFiles(Path(sys.argv[1])), Room(context_tokens=65_536))
 for event in session.ask([ChatTurn(Role.USER, "Hello")], Sampling(100_000)):
     if isinstance(event, Piece):
         print(session._child.process.pid, flush=True)

@@ -199,6 +199,18 @@ def test_rows_that_are_too_few_are_not_read_past_their_end(loaded: Engine) -> No
     assert code_of(raised) == "chat.image_failed"
 
 
+@pytest.mark.parametrize("context", [-1, 0, 2**32 + 256])
+def test_a_context_that_cannot_be_counted_is_not_taken_for_another(
+    engine: ModuleType, llama_pair: Pair, context: int
+) -> None:
+    from dermagui.chat.worker.engine import Engine, started
+
+    with pytest.raises(UserError) as raised:
+        Engine(request_of(llama_pair, context_tokens=context), started(), lambda: False, Ears().tell)
+    assert code_of(raised) == "chat.context_too_large"
+    engine.silence()
+
+
 def test_nothing_asked_is_said(loaded: Engine) -> None:
     template = replace(loaded.model.wanted, template="{{ messages[0].content }}")
     loaded.model.wanted, kept = template, loaded.model.wanted

@@ -103,7 +103,9 @@ def test_twenty_kills(tmp_path: Path) -> None:
             if left < CONCURRENCY:
                 books.allow_resend()
                 left, options = pictures * questions - len(books.answers), ["--resend-unknown"]
-            run_and_kill(project, referee, [*arguments, *options], chance.randrange(min(left, 2 * CONCURRENCY)))
+            run_and_kill(
+                project, referee, [*arguments, *options], chance.randrange(min(left, 2 * CONCURRENCY))
+            )
             books.check()
         cl.run(*arguments)
         books.check()

@@ -20,6 +20,7 @@ from dermagui.library.pixels import (
     REDACTION_COLOUR,
     cached_pixels,
     forget_pixels,
+    full_size,
     pixels,
     prepared_pixels,
     target_size,
@@ -167,6 +168,25 @@ def test_shape_is_kept_when_reduced() -> None:
     assert target_size((3000, 2000), PixelRecipe(multiple_of=28)) == (1008, 672)
     assert target_size((600, 450), PixelRecipe()) == (600, 450)
     assert target_size((10000, 1), PixelRecipe()) == (1024, 1)
+
+
+def test_only_a_recipe_that_says_so_enlarges(tmp_path: Path) -> None:
+    small = written(tmp_path, encoded(Image.new("RGB", (60, 45)), "PNG"))
+    plain, large = PixelRecipe(longest_side=336), PixelRecipe(longest_side=336, enlarge=True)
+    assert [(made.width, made.height) for made in (pixels(small, plain), pixels(small, large))] == [
+        (60, 45),
+        (336, 252),
+    ]
+    assert target_size((6000, 4500), large) == target_size((6000, 4500), plain)
+    assert plain.key == "336-1-jpeg-88" != large.key
+
+
+def test_the_full_size_is_that_of_the_upright_picture(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    buffer = io.BytesIO()
+    Image.new("RGB", (640, 480)).save(buffer, "JPEG", exif=exif)
+    assert full_size(written(tmp_path, buffer.getvalue())) == (480, 640)
 
 
 def test_a_reduction_is_the_same_whether_the_jpeg_was_decoded_small_or_not(tmp_path: Path) -> None:

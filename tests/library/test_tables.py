@@ -195,7 +195,11 @@ def test_a_quote_that_never_closes_is_told(tmp_path: Path) -> None:
 
 
 def test_a_cell_without_end_is_refused(tmp_path: Path) -> None:
-    error = error_of(tmp_path, b"id,note\n1," + b"x" * (csv.field_size_limit() + 1), "a.csv")
+    before = csv.field_size_limit(100_000)  # whoever ran before may have moved it: it is one for the process
+    try:
+        error = error_of(tmp_path, b"id,note\n1," + b"x" * 100_001, "a.csv")
+    finally:
+        csv.field_size_limit(before)
     assert error.code == "table.malformed"
 
 

@@ -87,22 +87,25 @@ def test_what_an_ended_process_left_is_unknown(store: Store, run_uid: str) -> No
     assert requests.mark_unknown(store) == 1
     assert requests.mark_unknown(store) == 0
     assert requests.histories(store) == {
-        "left": History(RequestState.UNKNOWN, "request.process_ended", 1, False),
-        "done": History(RequestState.ANSWERED, "", 1, False),
+        "left": History(RequestState.UNKNOWN, "request.process_ended", 1),
+        "done": History(RequestState.ANSWERED, "", 1),
     }
 
 
-def test_an_unknown_one_is_sent_again_only_when_a_person_said_so(store: Store, run_uid: str) -> None:
+def test_an_unknown_one_that_is_sent_again_is_open_no_more(store: Store, run_uid: str) -> None:
     begin(store, run_uid, "left")
     requests.mark_unknown(store)
-    assert requests.allow_resend(store) == 1
-    assert requests.allow_resend(store) == 0
-    assert requests.histories(store)["left"].resend
-    begin(store, run_uid, "left", 2)
-    assert not requests.histories(store)["left"].resend, "the yes was for one sending"
+    begin(store, run_uid, "other", reserved=70)
+    assert requests.open_unknown(store) == (1, 500)
     requests.mark_unknown(store)
+    assert requests.open_unknown(store) == (2, 570)
+    begin(store, run_uid, "left", 2)
+    assert requests.open_unknown(store) == (1, 70)
+    assert runs.committed_micro_usd(store, "plan") == 1070, "a budget counts what may have been billed"
+    requests.mark_unknown(store)
+    assert requests.open_unknown(store) == (2, 570)
     found = requests.histories(store)["left"]
-    assert found == History(RequestState.UNKNOWN, "request.process_ended", 2, False, in_state=2)
+    assert found == History(RequestState.UNKNOWN, "request.process_ended", 2, in_state=2)
 
 
 def test_a_history_tells_the_newest_attempt_and_their_number(store: Store, run_uid: str) -> None:
@@ -112,8 +115,8 @@ def test_a_history_tells_the_newest_attempt_and_their_number(store: Store, run_u
     begin(store, run_uid, "e")
     begin(store, run_uid, "g")
     found = requests.histories(store)
-    assert found["f"] == History(RequestState.RETRYABLE, "code.retryable", 3, False, in_state=2)
-    assert found["e"] == found["g"] == History(RequestState.SENDING, "", 1, False)
+    assert found["f"] == History(RequestState.RETRYABLE, "code.retryable", 3, in_state=2)
+    assert found["e"] == found["g"] == History(RequestState.SENDING, "", 1)
 
 
 def test_money_is_counted_once_in_one_of_its_sums(store: Store, run_uid: str) -> None:

@@ -117,7 +117,7 @@ class Engine:
         if self.model.wear(adapters):
             self.context.clear()
         parts = parts_of_prompt(self.model.template, turns, self.model.ends, self._looks_special)
-        last = parts[-1] if parts else None
+        last = parts[-1] if turns and parts else None
         if not isinstance(last, Text):
             raise UserError("chat.nothing_asked")
         self._see([part for part in parts if isinstance(part, Rgb)], result)

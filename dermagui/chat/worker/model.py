@@ -16,6 +16,9 @@ from dermagui.paths import display_path
 LABEL_TOKENS = 32
 """Positions of one evaluation that can give logits: the longest label that is scored at once."""
 
+MOST_CONTEXT_TOKENS = 2**31 - 1
+"""What llama.cpp can count; it would take a larger number for a small one."""
+
 _PIECE_BYTES = 256
 _CARD_PART = 0.9
 """Of the free memory of a graphics card that we dare to take: others draw on it too."""
@@ -106,6 +109,8 @@ class Model:
             raise DataError(code, path=display_path(path), detail=self._log.take_error())
 
     def _make_context(self) -> None:
+        if not 0 < self.wanted.context_tokens <= MOST_CONTEXT_TOKENS:
+            raise self._too_large("no such number")
         parameters = llama.llama_context_default_params()
         parameters.n_ctx = self.wanted.context_tokens
         parameters.n_batch = parameters.n_ubatch = self._batch_tokens()
@@ -114,15 +119,15 @@ class Model:
         parameters.offload_kqv = self.gpu_layers > 0
         parameters.flash_attn_type = self._attention()
         parameters.abort_callback = self._abort
+        self._log.take_error()
         self.context = llama.llama_init_from_model(self.pointer, parameters)
         if not self.context:
-            raise UserError(
-                "chat.context_too_large",
-                context_tokens=self.wanted.context_tokens,
-                detail=self._log.take_error(),
-            )
+            raise self._too_large(self._log.take_error())
         self.context_tokens = llama.llama_n_ctx(self.context)
         self.batch_tokens = llama.llama_n_batch(self.context)
+
+    def _too_large(self, detail: str) -> UserError:
+        return UserError("chat.context_too_large", context_tokens=self.wanted.context_tokens, detail=detail)
 
     def _attention(self) -> int:
         """Fused attention where a graphics card works. On a CPU it halves the speed of the answer, and its
@@ -230,7 +235,7 @@ class Model:
         return self._adapter_files[adapter.path]
 
     def error(self) -> str:
-        """What llama.cpp said last was wrong."""
+        """What llama.cpp said was wrong."""
         return self._log.take_error()
 
     def close(self) -> None:

@@ -1,7 +1,8 @@
 """The door to llama.cpp: its functions, its log, and the graphics cards that it knows.
 
 The functions are those of C: a null pointer comes back as None or as something false, and a wrong argument
-ends the process. Log lines from warnings up go to descriptor 2; the newest error is kept for the user.
+ends the process. Log lines from warnings up go to descriptor 2; the first error, which is the cause of those
+that follow, is kept for the user.
 """
 
 from __future__ import annotations
@@ -42,11 +43,11 @@ class NativeLog:
             return
         with suppress(OSError):  # a full disk must not end a chat
             os.write(2, text[:_LOG_BYTES])
-        if self._level == _ERROR and text.strip():
+        if self._level == _ERROR and text.strip() and not self._error:
             self._error = text.decode("utf-8", "replace").strip()[:300]
 
     def take_error(self) -> str:
-        """The newest error, once; empty where there was none."""
+        """The first error since this was asked last; empty where there was none."""
         error, self._error = self._error, ""
         return error
 

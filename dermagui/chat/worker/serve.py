@@ -11,11 +11,12 @@ import os
 import queue
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from multiprocessing.connection import Connection, Listener
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from dermagui.chat.protocol import (
     Adapter,
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
 def serve(address: str) -> int:
     """Answers the one caller that knows the key, until it is gone."""
     _be_discreet()
-    key = bytes.fromhex(sys.stdin.buffer.readline().decode("ascii"))
-    _start(_end_with, sys.stdin.buffer)
+    key = bytes.fromhex(_first_line().decode("ascii"))
+    _start(_end_with_caller)
     listener = Listener(address, authkey=key)
     connection = listener.accept()
     with suppress(OSError):  # the caller may have removed its folder already
@@ -52,7 +53,19 @@ def serve(address: str) -> int:
         Worker(connection, inbox).work()
     except DermaError as error:
         send(connection, {"number": 0, **error_to_json(error)})
+    except Exception:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)  # an orderly end would wait for threads of native code
     return 0
+
+
+def _first_line() -> bytes:
+    """Read byte by byte and past Python's buffer: a thread that waits in it keeps a process from ending."""
+    line = b""
+    while (byte := os.read(0, 1)) not in (b"", b"\n"):
+        line += byte
+    return line
 
 
 def _start(run: Callable[..., None], *arguments: object) -> None:
@@ -68,9 +81,10 @@ def _be_discreet() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _end_with(caller: BinaryIO) -> None:
+def _end_with_caller() -> None:
     with suppress(OSError):
-        caller.read()
+        while os.read(0, 1):
+            pass
     os._exit(0)
 
 
@@ -150,6 +164,7 @@ class Worker:
         return self._engine.model.description
 
     def _answer(self, engine: Engine, message: Message, blobs: list[bytes]) -> Result:
+        engine.model.error()  # what was wrong before is no news
         if message["do"] == "encode":
             (image,) = images_from_json(message, blobs)
             return engine.encode(image)
