@@ -21,6 +21,7 @@ from dermagui.cli.console import (
 )
 from dermagui.errors import UserError
 from dermagui.records import MetadataMode, PixelRecipe
+from dermagui.texts import sentence
 
 if TYPE_CHECKING:
     from dermagui.generation.cost import Estimate
@@ -198,13 +199,15 @@ def _say_terms(found: Terms) -> None:
 
 def _what_will_happen(store: Store, plan: Plan, left: int, estimate: Estimate) -> str:
     """The one line of count, time, money and stop; and what may have been billed in vain."""
-    from dermagui.storage import requests
+    from dermagui.storage import images, requests
 
     minutes = max(1, round(left * _SECONDS_PER_REQUEST / plan.concurrency / 60))
     stop = f", stops at {usd(plan.budget_micro_usd)}" if plan.budget_micro_usd is not None else ""
     money = f"about {usd(estimate.expected_micro_usd)} and at most {usd(estimate.high_micro_usd)}"
     rehearsed = " (rehearsed: nothing is sent and nothing is paid)" if plan.simulated else ""
     text = f"{left:,} requests to {plan.model}, about {minutes:,} min, {money}{stop}{rehearsed}."
+    if not left:
+        text = sentence(_why_nothing(store), {"count": images.count_images(store)})
     unknown, at_risk = requests.open_unknown(store)
     if unknown:
         text += (
@@ -212,6 +215,14 @@ def _what_will_happen(store: Store, plan: Plan, left: int, estimate: Estimate) -
             "They are not sent again unless you say --resend-unknown."
         )
     return text
+
+
+def _why_nothing(store: Store) -> str:
+    from dermagui.storage import images
+
+    if not images.count_images(store):
+        return "generate.no_images"
+    return "generate.all_done" if any(images.sendable_images(store)) else "generate.none_may_leave"
 
 
 def _run(arguments: Arguments, parameters: dict[str, Any], key: str | None) -> tuple[int, dict[str, Any]]:

@@ -33,12 +33,15 @@ def run(arguments: Arguments) -> int:
                     file["error"] = _worded(file)
             print_json({"images": files})
             return 0
+    print(f"{'image':>6} {'state':<10} {'size':<11} file")
     for file in files:
         size = f"{file['width']}x{file['height']}" if file["width"] else "-"
         pages = f" {file['frames']} pages" if file["frames"] > 1 else ""
         personal = f" personal data: {len(file['personal'])}" if file["personal"] else ""
         reason = f" {_worded(file)}" if file["error"] else ""
-        print(f"{file['id']:>6} {file['state']:<10} {size:<11} {file['path']!r}{pages}{personal}{reason}")
+        print(
+            f"{file['image'] or '-':>6} {file['state']:<10} {size:<11} {file['path']!r}{pages}{personal}{reason}"
+        )
     return 0
 
 

@@ -51,7 +51,7 @@ from dermagui.records import (
     Region,
     Split,
 )
-from dermagui.storage import images
+from dermagui.storage import images, sources
 from dermagui.storage.database import Store
 from dermagui.storage.datasets import (
     remove_dataset,
@@ -69,7 +69,7 @@ def run(store: Store, parameters: Parameters, report: Report) -> Changes:
     out = Path(os.fsdecode(bytes.fromhex(parameters["out"])))
     ratios = parse_ratios(parameters["split"])
     seed = int(parameters["seed"])
-    _refuse_existing(out)
+    _refuse_place(store, out)
     gathered = gather(store, parameters)
     assignment = assign(gathered, seed, ratios)
     rows = list(rows_of(gathered, assignment))
@@ -95,7 +95,13 @@ def run(store: Store, parameters: Parameters, report: Report) -> Changes:
     return Changes(("datasets",), {"pairs": len(rows), "images": len(tally.images), **split_counts})
 
 
-def _refuse_existing(out: Path) -> None:
+def _refuse_place(store: Store, out: Path) -> None:
+    """An export among pictures would be added as pictures; one in the project would be lost with it."""
+    if store.folder in (out, *out.parents):
+        raise UserError("export.inside_project", path=display_path(out))
+    for source in sources.list_sources(store):
+        if Path(source.root) in (out, *out.parents):
+            raise UserError("export.inside_source", path=display_path(out))
     try:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise UserError("export.exists", path=display_path(out))

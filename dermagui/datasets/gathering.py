@@ -50,7 +50,7 @@ class Gathered:
         return value if self.keep_names else pseudonym(self.secret, kind, value)
 
     def image_name(self, image_id: int) -> str:
-        """The path of an image in the gathered."""
+        """The path of an image in the export."""
         origin = self.origins[image_id]
         name = pseudonym(self.secret, "image", f"{origin.sha256}:{origin.frame}")
         return f"images/{name}.jpg"
@@ -112,7 +112,8 @@ def rows_of(gathered: Gathered, assignment: Assignment) -> Iterator[ExportRow]:
     """The rows of an export; pairs that the format cannot carry are counted instead."""
     for found in gathered.pairs:
         row = _row(gathered, found, assignment.splits[found.pair.uid])
-        reason = can_carry(row, gathered.format)
+        gone = any(image.image_id not in gathered.origins for image in found.pair.images)
+        reason = "row.image_gone" if gone else can_carry(row, gathered.format)
         if reason:
             gathered.refused[reason] += 1
         else:

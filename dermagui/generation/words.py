@@ -67,12 +67,12 @@ def stem(word: str) -> str:
 
 def find_phrases(words: Sequence[Word], phrases: Mapping[Stems, str]) -> Iterator[Mention]:
     """Where phrases (stems → meaning) stand in a text; the longest at a place, none within another."""
-    lengths: dict[str, list[int]] = {}
-    for begin, length in sorted({(phrase[0], len(phrase)) for phrase in phrases}, reverse=True):
-        lengths.setdefault(begin, []).append(length)
+    lengths: dict[str, set[int]] = {}
+    for phrase in phrases:
+        lengths.setdefault(phrase[0], set()).add(len(phrase))
     beyond = 0
     for first, word in enumerate(words):
-        for length in lengths.get(word.stem, ()):
+        for length in sorted(lengths.get(word.stem, ()), reverse=True):
             run = tuple(found.stem for found in words[first : first + length])
             meaning = phrases.get(run)
             if meaning is not None and first >= beyond:

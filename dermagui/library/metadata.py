@@ -24,7 +24,7 @@ from dermagui.paths import display_path
 from dermagui.records import FileState, Origin
 from dermagui.storage import images
 from dermagui.storage.database import Store
-from dermagui.storage.metadata import FileStatements, Statement, save_statements
+from dermagui.storage.metadata import FileStatements, Statement, remove_statements, save_statements
 
 _CASE_FIELDS = ("patient", "lesion", "visit")
 _NAMED_AT_MOST = 20
@@ -47,9 +47,9 @@ def import_table(
     # Trying the columns against the files is safer than guessing the column of file names by its own name.
     matching = match_rows(table.rows, said.get(IMAGE), files)
     mapping[IMAGE] = matching.id_columns
-    values = save_statements(
-        store, source_id, _statements(table, mapping, matching), Origin.FILE, display_path(path.name)
-    )
+    name = display_path(path.resolve())
+    remove_statements(store, source_id, Origin.FILE, name)
+    values = save_statements(store, source_id, _statements(table, mapping, matching), Origin.FILE, name)
     for row in matching.ambiguous_rows[:_NAMED_AT_MOST]:
         report.warn("metadata.ambiguous", text=row.text, count=row.candidate_count)
     return {

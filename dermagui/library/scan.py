@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -188,21 +188,26 @@ def _learn_until_crash(
     if workers == 0:
         return
     running: dict[Future[FileFacts | DataError], FoundFile] = {}
+    taken: deque[FoundFile] = deque()
     with worker_pool(workers) as pool:
         try:
             while True:
-                for file in islice(files, workers * _AHEAD_PER_WORKER - len(running)):
-                    if file.error is not None:
-                        yield file, file.error
-                    else:
-                        running[pool.submit(learn, file.path)] = file
-                if not running:
+                taken = deque(islice(files, workers * _AHEAD_PER_WORKER - len(running)))
+                if not running and not taken:
                     return
+                while taken:
+                    if taken[0].error is None:
+                        running[pool.submit(learn, taken[0].path)] = taken[0]
+                        taken.popleft()
+                    else:
+                        file = taken.popleft()
+                        assert file.error is not None
+                        yield file, file.error
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     outcome = future.result()
                     yield running.pop(future), outcome
         except BrokenProcessPool:
-            suspects.extend(running.values())
+            suspects.extend([*running.values(), *taken])
         finally:
             for future in running:
                 future.cancel()

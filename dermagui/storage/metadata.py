@@ -32,6 +32,16 @@ class FileStatements:
     visit: str = ""
 
 
+def remove_statements(store: Store, source_id: int, origin: Origin, origin_name: str) -> None:
+    """Takes back all that a table said of the files of a source: it is about to say it anew."""
+    with store.writing() as conn:
+        conn.execute(
+            """DELETE FROM metadata WHERE origin = ? AND origin_name = ?
+               AND file_id IN (SELECT id FROM files WHERE source_id = ?)""",
+            (origin, origin_name, source_id),
+        )
+
+
 def save_statements(
     store: Store, source_id: int, about: Iterable[FileStatements], origin: Origin, origin_name: str
 ) -> int:

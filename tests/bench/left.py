@@ -78,9 +78,7 @@ def _sent(planned: list[Planned]) -> Iterator[tuple[Planned, int, RequestState]]
             yield request, number, state
 
 
-def _attempt(
-    run_uid: str, planned: Planned, number: int, state: RequestState
-) -> tuple[Attempt, Settlement]:
+def _attempt(run_uid: str, planned: Planned, number: int, state: RequestState) -> tuple[Attempt, Settlement]:
     attempt = Attempt(
         uid=new_uid(),
         run_uid=run_uid,

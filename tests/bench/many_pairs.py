@@ -35,7 +35,9 @@ _STATES = MappingProxyType({PairState.PENDING: 0.5, PairState.ACCEPTED: 0.4, Pai
 
 def _vocabulary() -> list[str]:
     """Words of two or three syllables, the shorter ones first."""
-    syllables = [first + second for first in "bdfgklmnprstv" for second in ("a", "e", "i", "o", "u", "an", "er")]
+    syllables = [
+        first + second for first in "bdfgklmnprstv" for second in ("a", "e", "i", "o", "u", "an", "er")
+    ]
     words = ("".join(parts) for n in (2, 3) for parts in itertools.product(syllables, repeat=n))
     return list(itertools.islice(words, _VOCABULARY_WORDS))
 
@@ -51,7 +53,9 @@ def texts(count: int, chance: np.random.Generator) -> Iterator[tuple[str, str]]:
     """Questions and answers whose words are as unequally common as those of a language (Zipf's law)."""
     words = np.array(VOCABULARY, dtype=object)
     shares = np.cumsum(1 / np.arange(1, _VOCABULARY_WORDS + 1))
-    drawn = np.searchsorted(shares / shares[-1], chance.random((count, _WORDS_OF_QUESTION + _WORDS_OF_ANSWER)))
+    drawn = np.searchsorted(
+        shares / shares[-1], chance.random((count, _WORDS_OF_QUESTION + _WORDS_OF_ANSWER))
+    )
     for row in words[drawn].tolist():
         yield " ".join(row[:_WORDS_OF_QUESTION]) + "?", " ".join(row[_WORDS_OF_QUESTION:]) + "."
 

@@ -22,9 +22,9 @@ from typing import Any
 from dermagui.generation import run as generation
 from dermagui.generation.gemini import Call, _config, _contents
 from dermagui.generation.plan import Plan, bank_of, plan_requests
-from dermagui.library.pixels import prepare_pixels
 from dermagui.jobs.report import Report
 from dermagui.library import scan
+from dermagui.library.pixels import prepare_pixels
 from dermagui.project import create_project
 from dermagui.storage.database import Store
 from dermagui.storage.images import picture_of

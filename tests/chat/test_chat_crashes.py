@@ -17,7 +17,7 @@ from dermagui.chat import session as sessions
 from dermagui.chat.protocol import Adapter, Sampling
 from dermagui.chat.session import ModelFiles, Piece, Room, Session
 from dermagui.errors import DataError, DermaError, ServiceError, UserError
-from tests.fakes.chatting import answer_of, noise, user
+from tests.fakes.chatting import ENDLESS, ENDLESS_ROOM, ENDLESS_SCHEMA, answer_of, noise, user
 from tests.fakes.disks import full, small_disk
 from tests.fakes.hostile_models import (
     cut_short,
@@ -30,8 +30,6 @@ from tests.fakes.hostile_models import (
 from tests.fakes.tiny_models import Pair, write_adapter, write_misfit_adapter
 
 SHORT = Sampling(max_tokens=8)
-ENDLESS_ROOM = Room(context_tokens=65_536)
-"""For answers that are longer than all that a connection can hold back: nobody kills one that is complete."""
 PICTURE = noise(56, 56)
 QUESTION = user("What is this?", PICTURE)
 
@@ -177,7 +175,7 @@ def test_a_child_that_dies_in_mid_token_is_replaced(
     pieces: list[Piece] = []
 
     def kill_at_the_fifth() -> None:
-        for event in kept.ask([QUESTION], Sampling(max_tokens=100_000)):
+        for event in kept.ask([QUESTION], ENDLESS, schema=ENDLESS_SCHEMA):
             pieces.extend([event] if isinstance(event, Piece) else [])
             if len(pieces) == 5:
                 before.send_signal(signal.Signals[name])

@@ -13,10 +13,10 @@ from types import ModuleType
 import psutil
 import pytest
 
+from tests.fakes.chatting import ENDLESS_SCHEMA
 from tests.fakes.command_line import Done, draw_pictures, finish, new_project, read, run, start, wait_until
 from tests.fakes.tiny_models import Pair, write_adapter
 
-ENDLESS = ("--max-tokens", "60000", "--context", "65536")
 NOTICE = "Research use only. Not a medical device. Do not use for diagnosis."
 
 
@@ -28,6 +28,14 @@ def picture(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def compiled(engine: ModuleType) -> None:
     """All of this needs the engine."""
+
+
+@pytest.fixture
+def endless(tmp_path: Path) -> list[str]:
+    """The options of an answer that does not end by itself."""
+    schema = tmp_path / "endless.json"
+    schema.write_text(ENDLESS_SCHEMA)
+    return ["--schema", str(schema), "--max-tokens", "100000", "--context", "65536"]
 
 
 def chat(pair: Pair, *arguments: str | Path, code: int = 0) -> Done:
@@ -163,8 +171,8 @@ def test_wrong_usage_is_told_from_a_problem(arguments: list[str]) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="interrupts by a signal")
-def test_an_interrupt_ends_the_chat_and_its_child(llama_pair: Pair) -> None:
-    process = start("chat", "--model", llama_pair.model, "--prompt", "Hello", *ENDLESS)
+def test_an_interrupt_ends_the_chat_and_its_child(llama_pair: Pair, endless: list[str]) -> None:
+    process = start("chat", "--model", llama_pair.model, "--prompt", "Hello", *endless)
     assert process.stdout is not None
     assert process.stdout.read(1)
     (child,) = psutil.Process(process.pid).children()
@@ -174,7 +182,7 @@ def test_an_interrupt_ends_the_chat_and_its_child(llama_pair: Pair) -> None:
     wait_until(lambda: not child.is_running(), "the child ends")
 
 
-def test_a_reader_that_goes_away_is_no_fault(llama_pair: Pair) -> None:
+def test_a_reader_that_goes_away_is_no_fault(llama_pair: Pair, endless: list[str]) -> None:
     command = [
         sys.executable,
         "-m",
@@ -186,7 +194,7 @@ def test_a_reader_that_goes_away_is_no_fault(llama_pair: Pair) -> None:
         "Hello",
     ]
     with subprocess.Popen(
-        [*command, *ENDLESS], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, *endless], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         process.stdout.read(1)

@@ -23,13 +23,10 @@ from dermagui.chat.protocol import Adapter, ChatTurn, Rgb, Sampling
 from dermagui.chat.session import Answer, ModelFiles, Piece, Room, Session, Step
 from dermagui.errors import DermaError, UserError
 from dermagui.records import Picture
-from tests.fakes.chatting import answer_of, noise, said, user
+from tests.fakes.chatting import ENDLESS, ENDLESS_ROOM, ENDLESS_SCHEMA, answer_of, noise, said, user
 from tests.fakes.hostile_models import write_broken_template
 from tests.fakes.tiny_models import CHAT_TEMPLATE, Pair, write_adapter
 
-ENDLESS = Sampling(max_tokens=100_000)
-ENDLESS_ROOM = Room(context_tokens=65_536)
-"""For answers that are longer than all that a connection can hold back: nobody stops one that is complete."""
 PICTURE = noise(56, 56)
 QUESTION = user("What is this?", PICTURE)
 
@@ -158,7 +155,7 @@ def test_a_blind_model_says_so_before_anything_is_loaded(llama_pair: Pair, tmp_p
 def test_a_stop_from_another_thread_ends_the_answer(kept: Session) -> None:
     pieces = 0
     stopper = threading.Thread(target=kept.stop)
-    for event in kept.ask([QUESTION], ENDLESS):
+    for event in kept.ask([QUESTION], ENDLESS, schema=ENDLESS_SCHEMA):
         if isinstance(event, Piece):
             pieces += 1
             if pieces == 3:
@@ -172,7 +169,7 @@ def test_a_stop_from_another_thread_ends_the_answer(kept: Session) -> None:
 
 def test_a_stop_between_pieces_ends_the_answer(kept: Session) -> None:
     child = process_of(kept).pid
-    events = kept.ask([QUESTION], ENDLESS)
+    events = kept.ask([QUESTION], ENDLESS, schema=ENDLESS_SCHEMA)
     for event in events:
         if isinstance(event, Piece):
             kept.stop()
@@ -197,7 +194,7 @@ def test_a_stop_while_reading_ends_the_question(kept: Session) -> None:
 def test_leaving_an_answer_early_stops_it(kept: Session) -> None:
     wanted = answer_of(kept.ask([QUESTION], Sampling(8))).tokens
     child = process_of(kept).pid
-    for event in kept.ask([QUESTION], ENDLESS):
+    for event in kept.ask([QUESTION], ENDLESS, schema=ENDLESS_SCHEMA):
         if isinstance(event, Piece):
             break
     assert answer_of(kept.ask([QUESTION], Sampling(8))).tokens == wanted
@@ -216,7 +213,7 @@ def test_a_child_that_hears_nothing_is_ended_and_the_next_question_works(
     with open_session(llama_pair, ENDLESS_ROOM, grace_seconds=0.2) as session:
         wanted = answer_of(session.ask([QUESTION], Sampling(8))).tokens
         deaf = process_of(session)
-        events = session.ask([QUESTION], ENDLESS)
+        events = session.ask([QUESTION], ENDLESS, schema=ENDLESS_SCHEMA)
         for event in events:
             if isinstance(event, Piece):
                 deaf.suspend()
@@ -234,7 +231,7 @@ def test_a_stop_while_the_child_starts_ends_the_question(engine: ModuleType, lla
     with open_session(llama_pair) as session:
         stopper = threading.Timer(0.05, session.stop)
         stopper.start()
-        answer = answer_of(session.ask([QUESTION], ENDLESS))
+        answer = answer_of(session.ask([QUESTION], ENDLESS, schema=ENDLESS_SCHEMA))
         stopper.join()
         assert (answer.ended, answer.text) == ("stopped", "")
         assert answer_of(session.ask([QUESTION], Sampling(4))).ended == "length"
@@ -291,7 +288,7 @@ from dermagui.chat.protocol import ChatTurn, Sampling
 from dermagui.chat.session import ModelFiles, Piece, Room, Session
 from dermagui.records import Role
 session = Session(ModelFiles(Path(sys.argv[1])), Room(context_tokens=65_536))
-for event in session.ask([ChatTurn(Role.USER, "Hello")], Sampling(100_000)):
+for event in session.ask([ChatTurn(Role.USER, "Hello")], Sampling(100_000), schema=sys.argv[2]):
     if isinstance(event, Piece):
         print(session._child.process.pid, flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
@@ -301,7 +298,10 @@ for event in session.ask([ChatTurn(Role.USER, "Hello")], Sampling(100_000)):
 @pytest.mark.skipif(sys.platform == "win32", reason="kills by a signal")
 def test_the_child_ends_with_a_caller_that_is_killed(engine: ModuleType, llama_pair: Pair) -> None:
     run = subprocess.run(
-        [sys.executable, "-c", ORPHAN, llama_pair.model], capture_output=True, text=True, check=False
+        [sys.executable, "-c", ORPHAN, llama_pair.model, ENDLESS_SCHEMA],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert run.returncode == -signal.SIGKILL, run.stderr
     assert eventually(lambda: not psutil.pid_exists(int(run.stdout)))

@@ -82,6 +82,9 @@ TABLE: dict[str, tuple[Script, list[str]]] = {
     "too large": (always(Reply.error(413)), ["permanent"]),
 }
 
+REFUSED = ("refused", "refused in a list", "too large")
+"""What the service refused unpaid: worth another try, if somebody says so."""
+
 
 @pytest.mark.slow
 def test_every_outcome_is_its_own_state_with_its_own_action(tmp_path: Path) -> None:
@@ -119,11 +122,13 @@ def test_every_outcome_is_its_own_state_with_its_own_action(tmp_path: Path) -> N
         )
         cl.run(*arguments, "--resend-unknown")
         assert len(referee.posts) == before + unknown
+        cl.run(*arguments, "--retry-refused")
+        assert len(referee.posts) == before + unknown + len(REFUSED)
 
         cl.draw_pictures(pictures, [len(names)])
         cl.run("add", project, pictures)
         cl.run(*arguments)
-        assert len(referee.posts) == before + unknown + 1
+        assert len(referee.posts) == before + unknown + len(REFUSED) + 1
         assert referee.posts[-1].picture == len(names)
 
 

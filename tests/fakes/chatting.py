@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterable
 from hashlib import sha256
 
-from dermagui.chat.protocol import ChatTurn, Load, Rgb
-from dermagui.chat.session import Answer, Event
+from dermagui.chat.protocol import ChatTurn, Load, Rgb, Sampling
+from dermagui.chat.session import Answer, Event, Room
 from dermagui.records import Role
 from tests.fakes.tiny_models import Pair
+
+ENDLESS = Sampling(max_tokens=100_000)
+ENDLESS_ROOM = Room(context_tokens=65_536)
+NUMBERS = {"type": "array", "items": {"const": 1}, "minItems": 100}
+ENDLESS_SCHEMA = json.dumps({"type": "array", "items": NUMBERS | {"items": NUMBERS}, "minItems": 100})
+"""A million numbers: with the two above, an answer longer than all that a connection can hold back. What is
+to be stopped or killed in the middle must not have ended by itself.
+"""
 
 
 def noise(width: int, height: int, seed: int = 0) -> Rgb:

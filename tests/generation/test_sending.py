@@ -46,6 +46,7 @@ def send(
     (image,) = add_images(store, 1)
     picture = Pixels(b"jpeg", b"", 1, 1, "image/jpeg", "0" * 64)
     patch.setattr(module, "prepared_pixels", lambda *_: picture)
+    patch.setattr(module.images, "picture_of", lambda *_: None)
     patch.setattr(module, "_SAVE_AGAIN_SECONDS", 0.01)
     question = Question("look", "observation", PairKind.OPEN, 1, ("What is seen?",))
     chosen = ChosenQuestion(question, 0, "What is seen?")
