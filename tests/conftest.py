@@ -31,7 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Closes the network and cleans the environment before the first test module is imported."""
     runpy.run_path(str(OFFLINE_FOLDER / "sitecustomize.py"))
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # A shell starts what runs in its background so, and every child that a test interrupts would inherit it.
+        # A shell starts so what runs in its background, and every child that a test interrupts inherits it.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     folder = tempfile.TemporaryDirectory(prefix="dermagui-tests-")
     config.add_cleanup(folder.cleanup)

@@ -39,9 +39,8 @@ def run(arguments: Arguments) -> int:
         pages = f" {file['frames']} pages" if file["frames"] > 1 else ""
         personal = f" personal data: {len(file['personal'])}" if file["personal"] else ""
         reason = f" {_worded(file)}" if file["error"] else ""
-        print(
-            f"{file['image'] or '-':>6} {file['state']:<10} {size:<11} {file['path']!r}{pages}{personal}{reason}"
-        )
+        told = f"{file['path']!r}{pages}{personal}{reason}"
+        print(f"{file['image'] or '-':>6} {file['state']:<10} {size:<11} {told}")
     return 0
 
 
