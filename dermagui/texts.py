@@ -57,6 +57,7 @@ SENTENCES: dict[str, str] = {
     "image.no_such_frame": "{path} has only {frames} pages now; add its folder again.",
     "image.dicom_multiframe": "{path} is a DICOM file with {frames} frames, and only single pictures are read; export them one by one.",
     "image.dicom_no_pixels": "{path} is a DICOM file without a picture, or with a damaged header; leave it out.",
+    "image.changed": "{path} was changed after it was added, so it was not used; add its folder again.",
     "image.crashed_decoder": "{path} made the decoder crash; it was left out and nothing else was harmed.",
     "image.originals_missing": "No file of image {image} can be found; plug its drive in or add the folder at its new place.",
     "image.may_not_leave": "Image {image} may not leave this computer any more, so it was not sent.",

@@ -17,9 +17,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from dermagui.errors import UserError
+from dermagui.errors import DataError, UserError
 from dermagui.library.decode import decode_frame, opened
-from dermagui.library.opening import decoder_errors
+from dermagui.library.opening import decoder_errors, open_file
+from dermagui.paths import display_path
 from dermagui.records import Picture, PixelRecipe, Pixels, Region
 
 REDACTION_COLOUR = (128, 128, 128)
@@ -67,16 +68,25 @@ def cached_pixels(
 ) -> Pixels:
     """``pixels``, kept in ``folder`` under the hash of the original file; a damaged file is remade.
 
-    A cache that cannot be written is no reason to fail: the pixels are returned all the same.
+    A cache that cannot be written is no reason to fail: the pixels are returned all the same. Raises
+    ``DataError`` ``image.changed`` where the file no longer is the one with that hash: whatever lies there
+    now was looked at by nobody, and must not leave under another picture's name.
     """
     found = prepared_pixels(folder, sha256, picture.frame, recipe, redactions)
     if found is not None:
         return _decoded(found.encoded, recipe)
     made = pixels(picture, recipe, redactions)
+    _refuse_changed(picture, sha256)
     with contextlib.suppress(OSError):
         path = _cache_path(folder, sha256, picture.frame, recipe, redactions)
         _write_atomically(path, made.encoded + _seal(made))
     return made
+
+
+def _refuse_changed(picture: Picture, sha256: str) -> None:
+    with open_file(picture.path) as content:
+        if hashlib.file_digest(content, "sha256").hexdigest() != sha256:
+            raise DataError("image.changed", path=display_path(picture.path))
 
 
 def prepared_pixels(

@@ -240,6 +240,24 @@ def test_regions_are_in_coordinates_after_orientation(tmp_path: Path) -> None:
 SHA = "ab" + "0" * 62
 
 
+@pytest.fixture
+def any_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets a test name its picture as it likes: whether the file has that hash has a test of its own."""
+    monkeypatch.setattr(pixels_module, "_refuse_changed", lambda *_: None)
+
+
+def test_a_file_that_was_replaced_is_refused_and_poisons_nothing(tmp_path: Path) -> None:
+    picture = written(tmp_path, encoded(quadrants(), "PNG"))
+    sha256 = hashlib.sha256(Path(picture.path).read_bytes()).hexdigest()
+    Path(picture.path).write_bytes(encoded(Image.new("RGB", (64, 48), RED), "PNG"))
+    with pytest.raises(DataError) as caught:
+        cached_pixels(tmp_path / "cache", sha256, picture, PixelRecipe())
+    assert caught.value.code == "image.changed"
+    assert not (tmp_path / "cache").exists()
+    Path(picture.path).write_bytes(encoded(quadrants(), "PNG"))
+    assert cached_pixels(tmp_path / "cache", sha256, picture, PixelRecipe()) == pixels(picture, PixelRecipe())
+
+
 def cached(
     folder: Path, picture: Picture, recipe: PixelRecipe = DEFAULT_RECIPE, regions: tuple[Region, ...] = ()
 ) -> Pixels:
@@ -252,6 +270,7 @@ def files_of(folder: Path) -> list[str]:
     )
 
 
+@pytest.mark.usefixtures("any_hash")
 def test_the_cache_is_used_and_equals_what_made_it(tmp_path: Path) -> None:
     picture = written(tmp_path, encoded(quadrants(), "JPEG"))
     first = cached(tmp_path, picture)
@@ -260,6 +279,7 @@ def test_the_cache_is_used_and_equals_what_made_it(tmp_path: Path) -> None:
     assert cached(tmp_path, picture) == first
 
 
+@pytest.mark.usefixtures("any_hash")
 def test_recipes_frames_and_redactions_do_not_mix(tmp_path: Path) -> None:
     page = Image.new("RGB", (64, 48), RED)
     picture = written(tmp_path, encoded(quadrants(), "TIFF", save_all=True, append_images=[page]))
@@ -277,6 +297,7 @@ def test_recipes_frames_and_redactions_do_not_mix(tmp_path: Path) -> None:
     assert len(files_of(tmp_path)) == 5
 
 
+@pytest.mark.usefixtures("any_hash")
 @pytest.mark.parametrize("codec", ["jpeg", "png"])
 @pytest.mark.parametrize("damage", ["empty", "cut", "rubbish", "other format", "one byte short", "one bit"])
 def test_a_damaged_cache_file_is_remade(tmp_path: Path, codec: str, damage: str) -> None:
@@ -301,6 +322,7 @@ def test_a_damaged_cache_file_is_remade(tmp_path: Path, codec: str, damage: str)
     assert path.read_bytes() == good
 
 
+@pytest.mark.usefixtures("any_hash")
 @pytest.mark.parametrize("codec", ["jpeg", "png"])
 def test_what_is_prepared_is_what_was_made_without_its_rows(tmp_path: Path, codec: str) -> None:
     recipe, regions = PixelRecipe(codec=codec), (Region(0, 0, 9, 9),)
@@ -311,6 +333,7 @@ def test_what_is_prepared_is_what_was_made_without_its_rows(tmp_path: Path, code
     assert prepared_pixels(tmp_path / "cache", SHA, 0, recipe) is None
 
 
+@pytest.mark.usefixtures("any_hash")
 def test_a_cache_that_cannot_be_written_costs_nothing_but_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -319,6 +342,7 @@ def test_a_cache_that_cannot_be_written_costs_nothing_but_time(
     assert cached(tmp_path, picture) == pixels(picture, PixelRecipe())
 
 
+@pytest.mark.usefixtures("any_hash")
 def test_a_full_disk_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     picture = written(tmp_path, encoded(quadrants(), "JPEG"))
 
@@ -330,12 +354,14 @@ def test_a_full_disk_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.Mon
     assert files_of(tmp_path) == []
 
 
+@pytest.mark.usefixtures("any_hash")
 def test_a_bad_picture_is_not_cached(tmp_path: Path) -> None:
     with pytest.raises(DataError):
         cached(tmp_path, written(tmp_path, b"rubbish"))
     assert not (tmp_path / "cache").exists()
 
 
+@pytest.mark.usefixtures("any_hash")
 def test_forgetting_removes_every_trace_of_one_file_and_no_other(tmp_path: Path) -> None:
     picture = written(tmp_path, encoded(quadrants(), "JPEG"))
     cached(tmp_path, picture)
