@@ -29,9 +29,9 @@ def forget(store: Store, what: str) -> dict[str, Any]:
     bury_dead(store)
     if running := jobs.list_jobs(store, state=JobState.RUNNING):
         raise UserError("forget.job_running", kind=running[0]["kind"])
-    patient, named = _find(store, what)
-    hashes = sorted({file["sha256"] for file in named if file["sha256"]})
-    # Every copy goes, whatever it is called and wherever it lies.
+    patient, named, meant = _find(store, what)
+    # Every copy goes, whatever it is called and wherever it lies, and what a file held before it was changed.
+    hashes = sorted(meant | rows.hashes_of(store, named))
     files = {file["id"]: file for file in named}
     for hash_ in hashes:
         files |= {file["id"]: file for file in rows.files_with_hash(store, hash_)}
@@ -54,34 +54,18 @@ def forget(store: Store, what: str) -> dict[str, Any]:
     }
 
 
-def _find(store: Store, what: str) -> tuple[str, list[Row]]:
-    """The patient's id, or nothing, and the files that are meant."""
+def _find(store: Store, what: str) -> tuple[str, list[Row], set[str]]:
+    """The patient's id, or nothing; the files that are meant; the images that are meant by themselves."""
     kind, _, rest = what.partition(":")
-    images: list[Row] = []
-    if kind != "patient":
-        name = rest if kind == "image" else what
-        images = _files_of_image(store, name)
-    patient = rest if kind == "patient" else what
-    of_patient = rows.files_of_patient(store, patient) if kind != "image" else []
-    if images and of_patient:
+    name = rest if kind in ("image", "patient") else what
+    hashes = rows.hashes_of_image(store, name) if kind != "patient" else set()
+    with_path = rows.files_with_path(store, name) if kind != "patient" and not hashes else []
+    of_patient = rows.files_of_patient(store, name) if kind != "image" else []
+    if len(hashes) > 1 or (of_patient and (hashes or with_path)):
         raise UserError("forget.ambiguous", what=what)
-    if not images and not of_patient:
+    if not (hashes or with_path or of_patient):
         raise UserError("forget.not_found", what=what)
-    return (patient if of_patient else ""), images or of_patient
-
-
-def _files_of_image(store: Store, name: str) -> list[Row]:
-    if name.isascii() and name.isdecimal() and len(name) < 16:
-        found = rows.files_of_image(store, int(name))
-        if found:
-            return found
-    if len(name) >= 8 and set(name) <= set("0123456789abcdef"):
-        found = rows.files_with_hash(store, name)
-        if len({file["sha256"] for file in found}) > 1:
-            raise UserError("forget.ambiguous", what=name)
-        if found:
-            return found
-    return rows.files_with_path(store, name)
+    return (name if of_patient else ""), with_path or of_patient, hashes
 
 
 def _remove_stories(store: Store) -> int:

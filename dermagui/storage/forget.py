@@ -9,14 +9,31 @@ from dermagui.storage.database import Row, Store
 from dermagui.storage.moments import now
 
 
-def files_of_image(store: Store, image_id: int) -> list[Row]:
-    """The files that hold this image: id, path, sha256, source root."""
-    return _files(store, "files.sha256 = (SELECT sha256 FROM images WHERE id = ?)", image_id)
+def files_with_hash(store: Store, sha256: str) -> list[Row]:
+    """The files with these bytes."""
+    return _files(store, "files.sha256 = ?", sha256)
 
 
-def files_with_hash(store: Store, start: str) -> list[Row]:
-    """The files whose sha256 begins so."""
-    return _files(store, "files.sha256 >= ? AND files.sha256 < ?", start, start + "g")
+def hashes_of(store: Store, files: Sequence[Row]) -> set[str]:
+    """What files hold, and what they held before they were changed."""
+    marks = ",".join("?" * len(files))
+    query = f"SELECT sha256 FROM former_hashes WHERE file_id IN ({marks})"
+    former = {row[0] for row in store.conn.execute(query, [file["id"] for file in files])}
+    return former | {file["sha256"] for file in files if file["sha256"]}
+
+
+def hashes_of_image(store: Store, name: str) -> set[str]:
+    """The sha256 of the image with this number, or of those that begin so; no file need hold it."""
+    if name.isascii() and name.isdecimal() and len(name) < 16:
+        numbered = {
+            row[0] for row in store.conn.execute("SELECT sha256 FROM images WHERE id = ?", (int(name),))
+        }
+        if numbered:
+            return numbered
+    if len(name) < 8 or set(name) - set("0123456789abcdef"):
+        return set()
+    query = "SELECT sha256 FROM images WHERE sha256 >= ? AND sha256 < ?"
+    return {row[0] for row in store.conn.execute(query, (name, name + "g"))}
 
 
 def files_with_path(store: Store, path: str) -> list[Row]:
@@ -101,6 +118,7 @@ _STATEMENTS = (
     "DELETE FROM redactions WHERE image_id IN (SELECT id FROM gone_images)",
     "DELETE FROM images WHERE id IN (SELECT id FROM gone_images)",
     "DELETE FROM metadata WHERE file_id IN (SELECT id FROM gone_files)",
+    "DELETE FROM former_hashes WHERE file_id IN (SELECT id FROM gone_files)",
     "DELETE FROM files WHERE id IN (SELECT id FROM gone_files)",
     "DELETE FROM metadata WHERE case_id NOT IN (SELECT case_id FROM files WHERE case_id IS NOT NULL)",
     "DELETE FROM cases WHERE id NOT IN (SELECT case_id FROM files WHERE case_id IS NOT NULL)",

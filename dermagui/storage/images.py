@@ -54,6 +54,7 @@ def save_scanned(store: Store, source_id: int, scanned: Sequence[ScannedFile]) -
             facts = file.outcome
             if isinstance(facts, FileFacts):
                 conn.executemany(_INSERT_IMAGE, _image_rows(facts))
+            conn.execute(_KEEP_FORMER, (source_id, file.path_bytes))
             conn.execute(_UPSERT_FILE, (source_id, *_file_row(file)))
             if isinstance(facts, FileFacts) and facts.metadata:
                 _save_own_metadata(store, source_id, file.path_bytes, facts)
@@ -62,6 +63,9 @@ def save_scanned(store: Store, source_id: int, scanned: Sequence[ScannedFile]) -
 _INSERT_IMAGE = """INSERT INTO images
     (sha256, frame, width, height, pixel_hash, perceptual_hash, modality, quality)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (sha256, frame) DO NOTHING"""
+
+_KEEP_FORMER = """INSERT OR IGNORE INTO former_hashes
+    SELECT id, sha256 FROM files WHERE source_id = ? AND path_bytes = ? AND sha256 IS NOT NULL"""
 
 _UPSERT_FILE = """INSERT INTO files
     (source_id, path, path_bytes, size_bytes, mtime_ns, first_seen_at, state, sha256, error, format,

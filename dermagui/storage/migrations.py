@@ -62,6 +62,10 @@ def m002_library(db: Database) -> None:
             UNIQUE (source_id, path_bytes))""",
         "CREATE INDEX files_sha256 ON files(sha256, state, source_id)",
         "CREATE INDEX files_case ON files(case_id)",
+        # What a file held before it was changed: whoever is forgotten is forgotten with that as well.
+        """CREATE TABLE former_hashes (
+            file_id INTEGER NOT NULL REFERENCES files(id), sha256 TEXT NOT NULL,
+            PRIMARY KEY (file_id, sha256)) WITHOUT ROWID""",
         """CREATE TABLE images (
             id INTEGER PRIMARY KEY, sha256 TEXT NOT NULL, frame INTEGER NOT NULL,
             width INTEGER NOT NULL, height INTEGER NOT NULL, pixel_hash TEXT NOT NULL,

@@ -9,6 +9,7 @@ from PIL import Image
 
 from dermagui.jobs.report import Report
 from dermagui.library import scan
+from dermagui.library.forget import forget
 from dermagui.library.metadata import import_table
 from dermagui.project import create_project
 from dermagui.storage.database import Store
@@ -59,4 +60,36 @@ def test_two_tables_of_one_name_say_their_own(tmp_path: Path, store: Store) -> N
     import_table(store, source, tables[0], [], report)
     assert set(fields_of_images(store, [1])[1]) == {"age"}
     report.close()
+    store.close()
+
+
+def test_a_patient_is_forgotten_with_what_a_file_held_before(tmp_path: Path, store: Store) -> None:
+    picture = tmp_path / "pictures" / "a.png"
+    draw(picture)
+    source = add(store, tmp_path / "pictures")["source"]
+    assert isinstance(source, int)
+    table = tmp_path / "m.csv"
+    table.write_text("file,patient\na.png,P-1\n", encoding="utf-8")
+    report = Report(store.folder / "jobs" / "test")
+    import_table(store, source, table, [], report)
+    report.close()
+    draw(picture, "red")
+    add(store, tmp_path / "pictures")
+    hashes = [row["sha256"] for row in store.rows("SELECT sha256 FROM images")]
+    assert len(hashes) == 2
+    forget(store, "patient:P-1")
+    assert store.value("SELECT count(*) FROM images") == 0
+    left = [path for path in store.folder.rglob("*") if any(hash_ in path.name for hash_ in hashes)]
+    assert left == []
+    store.close()
+
+
+def test_an_image_that_no_file_holds_any_more_can_be_forgotten(tmp_path: Path, store: Store) -> None:
+    picture = tmp_path / "pictures" / "a.png"
+    draw(picture)
+    add(store, tmp_path / "pictures")
+    draw(picture, "red")
+    add(store, tmp_path / "pictures")
+    forget(store, "image:1")
+    assert [row["id"] for row in store.rows("SELECT id FROM images")] == [2]
     store.close()

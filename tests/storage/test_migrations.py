@@ -20,7 +20,7 @@ from dermagui.storage.migrations import migrations
 LAST_STEP = migrations._migrations[-1].name
 TABLES = {
     *("facts", "people", "acceptances", "jobs"),
-    *("sources", "cases", "files", "images", "metadata", "redactions", "tombstones"),
+    *("sources", "cases", "files", "former_hashes", "images", "metadata", "redactions", "tombstones"),
     *("banks", "questions", "runs", "requests"),
     *("pairs", "pair_turns", "pair_images", "pair_search", "verdicts"),
     *("datasets", "dataset_pairs", "splits"),
