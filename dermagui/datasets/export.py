@@ -39,7 +39,7 @@ from dermagui.errors import DataError, UserError, from_os_error
 from dermagui.jobs.report import Report
 from dermagui.jobs.work import Parameters
 from dermagui.jobs.workers import worker_pool
-from dermagui.library.pixels import cached_pixels
+from dermagui.library.pixels import cached_pixels, prepared_pixels
 from dermagui.paths import display_path
 from dermagui.records import (
     Changes,
@@ -64,13 +64,18 @@ _NAMED_AT_MOST = 10
 
 def run(store: Store, parameters: Parameters, report: Report) -> Changes:
     """Writes a dataset. Raises ``UserError``: ``export.exists``, ``export.nothing``, ``split.leakage``, what
-    the disk refuses, or ``image.originals_missing``.
+    the disk refuses. Pairs whose pictures are gone or missing are left out and counted.
     """
     out = Path(os.fsdecode(bytes.fromhex(parameters["out"])))
     ratios = parse_ratios(parameters["split"])
     seed = int(parameters["seed"])
     _refuse_place(store, out)
     gathered = gather(store, parameters)
+    recipe = PixelRecipe(longest_side=parameters["longest_side"])
+    if parameters["images"]:
+        gathered.unavailable = {
+            image for image in gathered.origins if _picture_of(gathered, image, recipe) is None
+        }
     assignment = assign(gathered, seed, ratios)
     rows = list(rows_of(gathered, assignment))
     if not rows:
@@ -81,7 +86,6 @@ def run(store: Store, parameters: Parameters, report: Report) -> Changes:
         tally = Tally()
         files = _write_splits(gathered, beside, rows, tally)
         if parameters["images"]:
-            recipe = PixelRecipe(longest_side=parameters["longest_side"])
             files += _write_images(gathered, beside, _images_of(gathered, rows), recipe, report)
         facts = _facts(gathered, out, seed, ratios, tally, assignment)
         manifest = _write_words(beside, facts, files)
@@ -151,12 +155,11 @@ def _write_images(
     """Renders the pictures from their pixels alone: no byte of the original file goes along."""
     (folder / "images").mkdir()
     cache = gathered.store.folder / "cache" / "pixels"
-    work = [
-        (folder / name, gathered.origins[image].sha256, images.picture_of(gathered.store, image), image)
+    jobs = [
+        (folder / name, gathered.origins[image].sha256, picture, images.redactions_of(gathered.store, image))
         for name, image in names.items()
+        if (picture := _picture_of(gathered, image, recipe)) is not None
     ]
-    redactions = {image: images.redactions_of(gathered.store, image) for image in names.values()}
-    jobs = [(path, sha256, picture, redactions[image]) for path, sha256, picture, image in work]
     files = []
     with worker_pool(min(os.cpu_count() or 1, max(1, len(jobs)))) as pool:
         for done, path in enumerate(pool.map(partial(write_image, cache, recipe), jobs, chunksize=4), 1):
@@ -166,6 +169,18 @@ def _write_images(
                 report.stop_if_asked()
             files.append(describe_file(folder, path.relative_to(folder).as_posix()))
     return files
+
+
+def _picture_of(gathered: Gathered, image_id: int, recipe: PixelRecipe) -> Picture | None:
+    """Where the picture is to be had: its file or, where that is missing, what was prepared of it before."""
+    try:
+        return images.picture_of(gathered.store, image_id)
+    except UserError:
+        origin = gathered.origins[image_id]
+        redactions = images.redactions_of(gathered.store, image_id)
+        cache = gathered.store.folder / "cache" / "pixels"
+        kept = prepared_pixels(cache, origin.sha256, origin.frame, recipe, redactions)
+        return Picture(origin.path, origin.frame) if kept else None
 
 
 def write_image(

@@ -42,6 +42,8 @@ class Gathered:
     fields: dict[int, dict[str, tuple[Row, ...]]] = field(default_factory=dict)
     sources: dict[int, Source] = field(default_factory=dict)
     refused: Counter[str] = field(default_factory=Counter)
+    unavailable: set[int] = field(default_factory=set)
+    """Images of which neither a file nor prepared pixels can be found: their pairs are left out."""
 
     def name(self, kind: str, value: str) -> str:
         """A name as it stands in the export: a pseudonym, unless names are kept."""
@@ -112,12 +114,18 @@ def rows_of(gathered: Gathered, assignment: Assignment) -> Iterator[ExportRow]:
     """The rows of an export; pairs that the format cannot carry are counted instead."""
     for found in gathered.pairs:
         row = _row(gathered, found, assignment.splits[found.pair.uid])
-        gone = any(image.image_id not in gathered.origins for image in found.pair.images)
-        reason = "row.image_gone" if gone else can_carry(row, gathered.format)
+        reason = _image_refusal(gathered, found) or can_carry(row, gathered.format)
         if reason:
             gathered.refused[reason] += 1
         else:
             yield row
+
+
+def _image_refusal(gathered: Gathered, found: Exportable) -> str | None:
+    image_ids = {image.image_id for image in found.pair.images}
+    if image_ids - gathered.origins.keys():
+        return "row.image_gone"
+    return "row.original_missing" if image_ids & gathered.unavailable else None
 
 
 def _row(gathered: Gathered, found: Exportable, split: Split) -> ExportRow:
