@@ -162,7 +162,7 @@ def _provenance(
     ]
     said = gathered.fields.get(image_ids[0], {}) if image_ids else {}
     told: dict[str, object] = {
-        "source": "; ".join(source.name for source in held_by),
+        "source": "; ".join(gathered.name("source", source.name) for source in held_by),
         "licence": "; ".join(sorted(_licences(gathered, image_ids, held_by))),
         "patient": "; ".join(gathered.name("patient", p) for origin in origins for p in origin.patients),
         "lesion": "; ".join(gathered.name("lesion", p) for origin in origins for p in origin.lesions),
@@ -199,7 +199,9 @@ def sources_with_licences(gathered: Gathered) -> list[Source]:
     for image, origin in gathered.origins.items():
         own = [row["value"] for row in gathered.fields.get(image, {}).get("licence", ())]
         for source in (gathered.sources[source] for source in origin.sources):
-            found.update(replace(source, licence=licence) for licence in own or [source.licence])
+            # The folder of a hospital, or of a patient, is a name as well.
+            named = replace(source, name=gathered.name("source", source.name))
+            found.update(replace(named, licence=licence) for licence in own or [source.licence])
     return sorted(found, key=lambda source: (source.id, source.licence))
 
 
