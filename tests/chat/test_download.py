@@ -593,7 +593,7 @@ def test_the_systems_certificates_are_asked(
 ) -> None:
     store = ssl.create_default_context(cafile=os.environ["SSL_CERT_FILE"])
     monkeypatch.delenv("SSL_CERT_FILE")
-    monkeypatch.setattr(network, "_system_certificates", lambda: store)
+    monkeypatch.setattr(network, "system_certificates", lambda: store)
     assert fetch(model, inline=True)["state"] == "done"
     check_bundle(files)
 
