@@ -251,6 +251,7 @@ SENTENCES: dict[str, str] = {
     "export.inside_source": "{path} lies in a folder of pictures of this project; choose a place outside of it.",
     "export.inside_project": "{path} lies in the project's own folder; choose a place outside of it.",
     "export.nothing": "There is nothing to export: no pair is in the wanted state ({refused} did not fit the format).",
+    "export.only_simulated": "Nothing was exported: the {count} pairs in the wanted state come from a rehearsal; say --simulated to export them.",
     "export.differs": "The export did not read back as it was written ({path}, pair {pair}), so it was thrown away.",
     "export.refused": "The pair {pair} does not fit the format ({reason}).",
     "export.refused_rows": "{count} pairs were left out, since the format cannot carry them: {reason}",

@@ -11,6 +11,7 @@ from dermagui.cli.console import (
     Commands,
     counts_line,
     json_argument,
+    positive_number,
     print_json,
     project_argument,
     say,
@@ -23,7 +24,7 @@ def declare(commands: Commands) -> None:
     parser = commands.add_parser("export", help="write a dataset of pairs, with splits, manifest and card")
     project_argument(parser)
     parser.add_argument("out", type=Path, metavar="OUT", help="folder to make; it must not exist or be empty")
-    parser.add_argument("--format", choices=[*ExportFormat], required=True)
+    parser.add_argument("--format", choices=[name.value for name in ExportFormat], required=True)
     parser.add_argument("--state", choices=("accepted", "all"), default="accepted")
     parser.add_argument("--simulated", action="store_true", help="include pairs of a rehearsal")
     parser.add_argument(
@@ -31,7 +32,7 @@ def declare(commands: Commands) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument(
-        "--longest-side", type=int, default=1024, metavar="PIXELS", help="size of the pictures"
+        "--longest-side", type=positive_number, default=1024, metavar="PIXELS", help="size of the pictures"
     )
     parser.add_argument(
         "--keep-names", action="store_true", help="keep patient ids and file names as they are"

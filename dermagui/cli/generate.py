@@ -43,7 +43,9 @@ def declare(commands: Commands) -> None:
     parser.add_argument("--base-url", metavar="URL", help="address of the service")
     parser.add_argument("--questions", type=_positive, metavar="K", help="questions for each image")
     parser.add_argument(
-        "--metadata", choices=[*MetadataMode], help="what a question may do with the metadata"
+        "--metadata",
+        choices=[mode.value for mode in MetadataMode],
+        help="what a question may do with the metadata",
     )
     parser.add_argument("--bank", metavar="NAME|FILE", help="question bank")
     parser.add_argument("--language", default="en", metavar="CODE", help="language of the answers")

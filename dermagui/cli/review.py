@@ -40,7 +40,7 @@ def declare(commands: Commands) -> None:
     parser.add_argument(
         "--all-unflagged", action="store_true", help="every pending pair that no check has flagged"
     )
-    parser.add_argument("--reason", choices=[*RejectReason], help="why, for reject")
+    parser.add_argument("--reason", choices=[reason.value for reason in RejectReason], help="why, for reject")
     parser.add_argument("--question", metavar="TEXT", help="the question in other words, for edit")
     parser.add_argument("--answer", metavar="TEXT", help="the answer in other words, for edit")
     parser.add_argument("--note", default="", metavar="TEXT")
@@ -50,7 +50,9 @@ def declare(commands: Commands) -> None:
     parser.add_argument(
         "--count", type=positive_number, default=1, metavar="N", help="how many verdicts to undo or redo"
     )
-    parser.add_argument("--state", choices=[*PairState], help="only pairs in this state, for list")
+    parser.add_argument(
+        "--state", choices=[state.value for state in PairState], help="only pairs in this state, for list"
+    )
     parser.add_argument("--search", metavar="WORDS", help="only pairs with these words, best first, for list")
     json_argument(parser)
     parser.set_defaults(run=run)

@@ -78,6 +78,8 @@ def run(store: Store, parameters: Parameters, report: Report) -> Changes:
         }
     assignment = assign(gathered, seed, ratios)
     rows = list(rows_of(gathered, assignment))
+    if not rows and not parameters["simulated"]:
+        _refuse_only_simulated(store, parameters)
     if not rows:
         raise UserError("export.nothing", refused=sum(gathered.refused.values()))
     beside = out.with_name(f"{out.name}.{new_uid()[-12:]}.part")
@@ -97,6 +99,12 @@ def run(store: Store, parameters: Parameters, report: Report) -> Changes:
     _tell(gathered, assignment, tally, report)
     split_counts = {split.value: sum(row.split is split for row in rows) for split in Split}
     return Changes(("datasets",), {"pairs": len(rows), "images": len(tally.images), **split_counts})
+
+
+def _refuse_only_simulated(store: Store, parameters: Parameters) -> None:
+    rehearsed = gather(store, {**parameters, "simulated": True}).pairs
+    if rehearsed:
+        raise UserError("export.only_simulated", count=len(rehearsed))
 
 
 def _refuse_place(store: Store, out: Path) -> None:
@@ -155,11 +163,13 @@ def _write_images(
     """Renders the pictures from their pixels alone: no byte of the original file goes along."""
     (folder / "images").mkdir()
     cache = gathered.store.folder / "cache" / "pixels"
-    jobs = [
-        (folder / name, gathered.origins[image].sha256, picture, images.redactions_of(gathered.store, image))
-        for name, image in names.items()
-        if (picture := _picture_of(gathered, image, recipe)) is not None
-    ]
+    jobs = []
+    for name, image in names.items():
+        picture = _picture_of(gathered, image, recipe)
+        if picture is None:  # it went after the rows were written: no dataset names what it has not
+            raise UserError("image.originals_missing", image=image)
+        redactions = images.redactions_of(gathered.store, image)
+        jobs.append((folder / name, gathered.origins[image].sha256, picture, redactions))
     files = []
     with worker_pool(min(os.cpu_count() or 1, max(1, len(jobs)))) as pool:
         for done, path in enumerate(pool.map(partial(write_image, cache, recipe), jobs, chunksize=4), 1):
@@ -186,7 +196,7 @@ def _picture_of(gathered: Gathered, image_id: int, recipe: PixelRecipe) -> Pictu
 def write_image(
     cache: Path, recipe: PixelRecipe, work: tuple[Path, str, Picture, tuple[Region, ...]]
 ) -> Path:
-    """What a worker does: one picture of the gathered."""
+    """What a worker does: one picture of the export."""
     path, sha256, picture, redactions = work
     path.write_bytes(cached_pixels(cache, sha256, picture, recipe, redactions).encoded)
     return path
