@@ -74,12 +74,14 @@ def forget(tour: Tour, pairs: Rows) -> None:
     rows = [row for row in tour.rows(stage) if row["state"] == FileState.READY]
     image = rows[0]
     _forget(tour, stage, f"image:{image['path']}", [r for r in rows if r["sha256"] == image["sha256"]], pairs)
-    others = [row for row in rows if row["patient"] and row["patient"] != image["patient"]]
+    # Every copy of the image is gone by now, whoever it was said to be of.
+    still = [row for row in rows if row["sha256"] != image["sha256"]]
+    others = [row for row in still if row["patient"] and row["patient"] != image["patient"]]
     if not others:
         stage.claim("A forgotten patient leaves no trace", "not applicable: no patient is named", None)
         return
     patient = others[0]["patient"]
-    of_patient = [row for row in rows if row["patient"] == patient]
+    of_patient = [row for row in still if row["patient"] == patient]
     _forget(tour, stage, f"patient:{patient}", of_patient, pairs, [patient])
     left = tour.rows(stage)
     stage.figures = {
