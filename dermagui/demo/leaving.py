@@ -81,7 +81,8 @@ def forget(tour: Tour, pairs: Rows) -> None:
         stage.claim("A forgotten patient leaves no trace", "not applicable: no patient is named", None)
         return
     patient = others[0]["patient"]
-    of_patient = [row for row in still if row["patient"] == patient]
+    hashes = {row["sha256"] for row in still if row["patient"] == patient}
+    of_patient = [row for row in still if row["sha256"] in hashes]  # with the copies that name nobody
     _forget(tour, stage, f"patient:{patient}", of_patient, pairs, [patient])
     left = tour.rows(stage)
     stage.figures = {
