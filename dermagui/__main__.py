@@ -1,4 +1,4 @@
-"""The way in: with arguments the command line; the window has no door of its own yet."""
+"""The way in: without arguments (or with ``window``) the window, with arguments the command line."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ import sys
 
 def main() -> int:
     """Runs dermagui and returns its exit code."""
-    from dermagui.cli.main import main as command_line
+    arguments = sys.argv[1:]
+    if arguments and arguments[0] != "window":
+        from dermagui.cli.main import main as command_line
 
-    return command_line(sys.argv[1:] or ["--help"])
+        return command_line(arguments)
+    from dermagui.ui.app import main as window
+
+    return window(arguments[1:])
 
 
 if __name__ == "__main__":

@@ -311,4 +311,9 @@ def sentence(code: str, values: Mapping[str, object]) -> str:
     text = SENTENCES.get(code)
     if text is None:
         return f"{code} {dict(values)}" if values else code
-    return _Values().vformat(text, (), values)
+    return fill(text, values)
+
+
+def fill(template: str, values: Mapping[str, object]) -> str:
+    """A sentence, perhaps a translated one, with its values filled in."""
+    return _Values().vformat(template, (), values)

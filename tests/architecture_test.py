@@ -87,6 +87,7 @@ FOREIGN: dict[str, Door] = {
     "pyarrow": FIGURES,
     "pydicom": Door(at_top=("library",), in_functions=("demo",)),
     "rapidfuzz": FIGURES,
+    "shiboken6": Door(at_top=("ui",)),
     "sqlite_utils": Door(at_top=("storage.engine",)),
     "torch": TRAINER,
     "transformers": TRAINER,

@@ -1,0 +1,54 @@
+"""Every action of the window, once: menus, palette, buttons and the sheet of keys read this table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, QObject
+from PySide6.QtGui import QAction, QKeySequence
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One row: what it is called, its keys, where it works, and the method that does it.
+
+    ``page`` is the name of a page, on which ``method`` is then called, or empty for the window itself.
+    ``shortcut`` is as QKeySequence reads it; single letters work only where nobody types.
+    """
+
+    id: str
+    text: str
+    shortcut: str
+    page: str
+    method: str
+
+    def label(self) -> str:
+        """Its text in the user's language."""
+        return QCoreApplication.translate("actions", self.text)
+
+
+def _row(id_: str, text: object, shortcut: str, method: str, page: str = "") -> Action:
+    return Action(id_, str(text), shortcut, page, method)
+
+
+WINDOW = (
+    _row("project.new", QT_TRANSLATE_NOOP("actions", "New project…"), "Ctrl+N", "new_project"),
+    _row("project.open", QT_TRANSLATE_NOOP("actions", "Open project…"), "Ctrl+O", "open_project"),
+    _row("project.close", QT_TRANSLATE_NOOP("actions", "Close project"), "Ctrl+W", "close_project"),
+    _row("page.library", QT_TRANSLATE_NOOP("actions", "Go to Library"), "Ctrl+1", "show_library"),
+    _row("page.generate", QT_TRANSLATE_NOOP("actions", "Go to Generate"), "Ctrl+2", "show_generate"),
+    _row("page.review", QT_TRANSLATE_NOOP("actions", "Go to Review"), "Ctrl+3", "show_review"),
+    _row("window.find", QT_TRANSLATE_NOOP("actions", "Find on this page"), "Ctrl+F", "focus_search"),
+    _row("window.quit", QT_TRANSLATE_NOOP("actions", "Quit"), "Ctrl+Q", "close"),
+)
+
+
+def make_action(action: Action, call: Callable[[], object], parent: QObject) -> QAction:
+    """The Qt action of a row, which calls ``call``."""
+    made = QAction(action.label(), parent)
+    made.setObjectName(action.id)
+    if action.shortcut:
+        made.setShortcut(QKeySequence(action.shortcut))
+    made.triggered.connect(lambda *_: call())
+    return made

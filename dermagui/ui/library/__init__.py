@@ -1,0 +1,1 @@
+"""The Library page: sources, the grid of images, one image in detail."""

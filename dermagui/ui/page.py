@@ -1,0 +1,45 @@
+"""What every page of the window is: a widget that shows one part of the open project."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from PySide6.QtWidgets import QWidget
+
+from dermagui.ui.desk import Desk
+from dermagui.ui.jobs import Jobs
+
+
+class Page(QWidget):
+    """A page of the rail. A subclass sets ``name`` and overrides what it needs.
+
+    The window calls ``show_project`` after another project was opened or the open one was closed
+    (``desk.project`` is None then), ``show_changes`` when rows may have changed and the page is in view or
+    comes into view, and ``leave`` before another page is shown. The actions of ``actions.py`` whose page is
+    ``name`` call the method that they name.
+    """
+
+    name: ClassVar[str]
+    """Its id in the table of actions and its room: ``library``."""
+
+    def __init__(self, desk: Desk, jobs: Jobs, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.desk = desk
+        self.jobs = jobs
+
+    @property
+    def detail(self) -> QWidget | None:
+        """What the detail pane at the right shows while this page is in view; None folds it away."""
+        return None
+
+    def show_project(self) -> None:
+        """Shows the project that is open now, or that none is."""
+
+    def show_changes(self, kinds: frozenset[str]) -> None:
+        """Shows what may have changed in rows of these kinds."""
+
+    def leave(self) -> None:
+        """Keeps what the user was about to do here; another page comes."""
+
+    def focus_search(self) -> None:
+        """Puts the cursor into the page's own search field (Ctrl+F)."""

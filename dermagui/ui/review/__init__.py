@@ -1,0 +1,1 @@
+"""The Review page: one image, one pair, one key."""

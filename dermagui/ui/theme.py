@@ -1,0 +1,69 @@
+"""The look: Fusion with a light or a dark palette of ours, one accent, two sizes of type, an 8-pixel grid."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor, QGuiApplication, QPalette
+from PySide6.QtWidgets import QApplication
+
+GRID = 8
+"""Distances are multiples of this many pixels."""
+PICTURE_GREY = QColor(118, 118, 118)
+"""What pictures stand on in both themes: 18 % of the light (sRGB 118)."""
+SMALLEST_PIXELS = 13
+
+_ROLES = {
+    QPalette.ColorRole.Window: ("#f3f3f2", "#262727"),
+    QPalette.ColorRole.WindowText: ("#1b1c1d", "#e8e8e6"),
+    QPalette.ColorRole.Base: ("#ffffff", "#1c1d1d"),
+    QPalette.ColorRole.AlternateBase: ("#f7f7f6", "#232424"),
+    QPalette.ColorRole.Text: ("#1b1c1d", "#e8e8e6"),
+    QPalette.ColorRole.Button: ("#e9e9e7", "#343535"),
+    QPalette.ColorRole.ButtonText: ("#1b1c1d", "#e8e8e6"),
+    QPalette.ColorRole.ToolTipBase: ("#ffffff", "#343535"),
+    QPalette.ColorRole.ToolTipText: ("#1b1c1d", "#e8e8e6"),
+    QPalette.ColorRole.PlaceholderText: ("#5f6264", "#a3a5a6"),
+    QPalette.ColorRole.Highlight: ("#1f5f8b", "#3f86b8"),
+    QPalette.ColorRole.HighlightedText: ("#ffffff", "#ffffff"),
+    QPalette.ColorRole.Accent: ("#1f5f8b", "#6db3e0"),
+    QPalette.ColorRole.Link: ("#1f5f8b", "#6db3e0"),
+    QPalette.ColorRole.Mid: ("#c9c9c6", "#4a4b4b"),
+    QPalette.ColorRole.Light: ("#ffffff", "#3c3d3d"),
+    QPalette.ColorRole.Dark: ("#a4a4a1", "#161717"),
+}
+_DISABLED = ("#6f7173", "#8b8d8e")
+
+GOOD, WARNING, DANGER = ("#1d6b3a", "#7dcb98"), ("#8a5300", "#e7b457"), ("#a3261b", "#f09a90")
+"""Colours of states in light and dark, as text on the window; a word or an icon says the same beside them."""
+
+
+def apply_theme(application: QApplication, choice: str) -> None:
+    """Puts on ``light``, ``dark`` or what the ``system`` has."""
+    application.setStyle("Fusion")
+    application.setPalette(palette_of(is_dark(choice)))
+    font = application.font()
+    if font.pixelSize() < SMALLEST_PIXELS and font.pointSizeF() * 96 / 72 < SMALLEST_PIXELS:
+        font.setPixelSize(SMALLEST_PIXELS)
+        application.setFont(font)
+
+
+def is_dark(choice: str) -> bool:
+    """Whether that choice means dark now."""
+    if choice == "system":
+        return QGuiApplication.styleHints().colorScheme() is Qt.ColorScheme.Dark
+    return choice == "dark"
+
+
+def palette_of(dark: bool) -> QPalette:
+    """The whole palette."""
+    palette = QPalette()
+    for role, colours in _ROLES.items():
+        palette.setColor(role, QColor(colours[dark]))
+    for role in (QPalette.ColorRole.WindowText, QPalette.ColorRole.Text, QPalette.ColorRole.ButtonText):
+        palette.setColor(QPalette.ColorGroup.Disabled, role, QColor(_DISABLED[dark]))
+    return palette
+
+
+def colour(pair: tuple[str, str], palette: QPalette) -> QColor:
+    """One of ``GOOD``, ``WARNING``, ``DANGER`` as it must be on this palette."""
+    return QColor(pair[palette.color(QPalette.ColorRole.Window).lightness() < 128])

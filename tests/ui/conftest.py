@@ -1,0 +1,79 @@
+"""What tests of the window stand on: offscreen, nothing said by Qt, nothing left over, no swallowed error."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from types import TracebackType
+
+os.environ["QT_QPA_PLATFORM"] = "offscreen"
+
+import pytest
+from PySide6.QtCore import QEvent, QMessageLogContext, QtMsgType, qInstallMessageHandler
+from PySide6.QtWidgets import QApplication
+
+from dermagui.ui.desk import Desk
+from dermagui.ui.theme import apply_theme
+
+# What the offscreen platform says of itself.
+_HARMLESS = ("propagateSizeHints",)
+
+
+@pytest.fixture(scope="session")
+def application() -> QApplication:
+    """The one application of the process."""
+    found = QApplication.instance() or QApplication(["dermagui"])
+    assert isinstance(found, QApplication)
+    apply_theme(found, "light")
+    return found
+
+
+@pytest.fixture(autouse=True)
+def quiet_qt(application: QApplication) -> Iterator[None]:
+    """Fails a test in which Qt complained, a slot raised, or a top-level widget was left over."""
+    said: list[str] = []
+
+    def hear(kind: QtMsgType, context: QMessageLogContext, message: str) -> None:
+        if not any(known in message for known in _HARMLESS):
+            said.append(message)
+
+    def caught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        said.append(f"{kind.__name__}: {error}")
+        before_hook(kind, error, trace)
+
+    before_hook, sys.excepthook = sys.excepthook, caught
+    before = qInstallMessageHandler(hear)
+    widgets = set(application.topLevelWidgets())
+    yield
+    application.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    application.processEvents()
+    qInstallMessageHandler(before)
+    sys.excepthook = before_hook
+    left = [type(widget).__name__ for widget in application.topLevelWidgets() if widget not in widgets]
+    assert not said, said
+    assert not left, f"top-level widgets that this test left: {', '.join(left)}"
+
+
+@pytest.fixture
+def desk(application: QApplication) -> Iterator[Desk]:
+    """A desk without a project."""
+    made = Desk()
+    yield made
+    made.close()
+    made.deleteLater()
+
+
+@pytest.fixture
+def wait_until(application: QApplication) -> Callable[[Callable[[], object]], None]:
+    """A function that lets events happen until something is true, and fails after half a minute."""
+
+    def wait(is_true: Callable[[], object]) -> None:
+        end = time.monotonic() + 30
+        while not is_true():
+            assert time.monotonic() < end, "waited in vain"
+            application.processEvents()
+            time.sleep(0.005)
+
+    return wait
