@@ -30,6 +30,8 @@ PAIRS_PER_IMAGE = 27
 _WORDS_OF_QUESTION, _WORDS_OF_ANSWER = 12, 58
 _VOCABULARY_WORDS = 20_000
 _AT_ONCE = 10_000
+_FRESH_IMAGES = 5_000
+"""Images without pairs, for the pairs that a measurement adds."""
 _STATES = MappingProxyType({PairState.PENDING: 0.5, PairState.ACCEPTED: 0.4, PairState.REJECTED: 0.1})
 
 
@@ -79,7 +81,7 @@ def _project_of(count: int) -> Path:
     chance = np.random.default_rng(count)
     with Store(folder) as store:
         store.conn.execute("PRAGMA synchronous = OFF")
-        _add_images(store, 2 * count // PAIRS_PER_IMAGE)
+        _add_images(store, 1 + count // PAIRS_PER_IMAGE + _FRESH_IMAGES)
         for start in range(0, count, _AT_ONCE):
             _fill(store, start, min(_AT_ONCE, count - start), chance)
         say(f"indexing {count:,} pairs for the search")
