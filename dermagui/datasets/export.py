@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,8 @@ from dermagui.storage.datasets import (
 from dermagui.storage.moments import new_uid, now
 
 _NAMED_AT_MOST = 10
+_MARK = 12
+"""Letters that tell the unfinished folders of an export apart."""
 
 
 def run(store: Store, parameters: Parameters, report: Report) -> Changes:
@@ -76,13 +79,15 @@ def run(store: Store, parameters: Parameters, report: Report) -> Changes:
         gathered.unavailable = {
             image for image in gathered.origins if _picture_of(gathered, image, recipe) is None
         }
-    assignment = assign(gathered, seed, ratios)
-    rows = list(rows_of(gathered, assignment))
+    rows = rows_of(gathered)
     if not rows and not parameters["simulated"]:
         _refuse_only_simulated(store, parameters)
     if not rows:
         raise UserError("export.nothing", refused=sum(gathered.refused.values()))
-    beside = out.with_name(f"{out.name}.{new_uid()[-12:]}.part")
+    assignment = assign(gathered, seed, ratios)
+    rows = [replace(row, split=assignment.splits[row.uid]) for row in rows]
+    _remove_unfinished(out)
+    beside = out.with_name(f"{out.name}.{new_uid()[-_MARK:]}.part")
     try:
         beside.mkdir(parents=True)
         tally = Tally()
@@ -109,16 +114,23 @@ def _refuse_only_simulated(store: Store, parameters: Parameters) -> None:
 
 def _refuse_place(store: Store, out: Path) -> None:
     """An export among pictures would be added as pictures; one in the project would be lost with it."""
-    if store.folder in (out, *out.parents):
+    place = out.resolve()
+    if store.folder.resolve() in (place, *place.parents):
         raise UserError("export.inside_project", path=display_path(out))
     for source in sources.list_sources(store):
-        if Path(source.root) in (out, *out.parents):
+        if Path(source.root).resolve() in (place, *place.parents):
             raise UserError("export.inside_source", path=display_path(out))
     try:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise UserError("export.exists", path=display_path(out))
     except OSError as error:
         raise from_os_error(error, out) from error
+
+
+def _remove_unfinished(out: Path) -> None:
+    """What a killed export left beside its place: pictures and answers that nobody would look for there."""
+    for path in out.parent.glob(f"{escape(out.name)}.{'[0-9a-f]' * _MARK}.part"):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _write_splits(

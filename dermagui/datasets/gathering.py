@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from dermagui.datasets.duplicates import cluster_names
@@ -50,6 +50,10 @@ class Gathered:
         if not value:
             return ""
         return value if self.keep_names else pseudonym(self.secret, kind, value)
+
+    def source_name(self, source: Source) -> str:
+        """The same for a source: two folders of one name are two sources."""
+        return source.name if self.keep_names else pseudonym(self.secret, "source", str(source.id))
 
     def image_name(self, image_id: int) -> str:
         """The path of an image in the export."""
@@ -110,15 +114,23 @@ def group_name(gathered: Gathered, key: str) -> str:
     return pseudonym(gathered.secret, "group", key)
 
 
-def rows_of(gathered: Gathered, assignment: Assignment) -> Iterator[ExportRow]:
-    """The rows of an export; pairs that the format cannot carry are counted instead."""
+def rows_of(gathered: Gathered) -> list[ExportRow]:
+    """The rows of an export, all for training until ``assign`` says which split each belongs to.
+
+    Pairs that the format cannot carry, or whose pictures are gone, are counted and leave ``gathered``.
+    """
+    kept: list[Exportable] = []
+    rows: list[ExportRow] = []
     for found in gathered.pairs:
-        row = _row(gathered, found, assignment.splits[found.pair.uid])
+        row = _row(gathered, found)
         reason = _image_refusal(gathered, found) or can_carry(row, gathered.format)
         if reason:
             gathered.refused[reason] += 1
         else:
-            yield row
+            kept.append(found)
+            rows.append(row)
+    gathered.pairs = kept
+    return rows
 
 
 def _image_refusal(gathered: Gathered, found: Exportable) -> str | None:
@@ -128,13 +140,13 @@ def _image_refusal(gathered: Gathered, found: Exportable) -> str | None:
     return "row.original_missing" if image_ids & gathered.unavailable else None
 
 
-def _row(gathered: Gathered, found: Exportable, split: Split) -> ExportRow:
+def _row(gathered: Gathered, found: Exportable) -> ExportRow:
     pair = found.pair
     known = [image.image_id for image in pair.images if image.image_id in gathered.origins]
     return ExportRow(
         uid=pair.uid,
         kind=pair.kind,
-        split=split,
+        split=Split.TRAIN,
         turns=found.turns,
         generated_turns=pair.turns,
         images=tuple(gathered.image_name(image) for image in known),
@@ -162,7 +174,7 @@ def _provenance(
     ]
     said = gathered.fields.get(image_ids[0], {}) if image_ids else {}
     told: dict[str, object] = {
-        "source": "; ".join(gathered.name("source", source.name) for source in held_by),
+        "source": "; ".join(gathered.source_name(source) for source in held_by),
         "licence": "; ".join(sorted(_licences(gathered, image_ids, held_by))),
         "patient": "; ".join(gathered.name("patient", p) for origin in origins for p in origin.patients),
         "lesion": "; ".join(gathered.name("lesion", p) for origin in origins for p in origin.lesions),
@@ -200,7 +212,7 @@ def sources_with_licences(gathered: Gathered) -> list[Source]:
         own = [row["value"] for row in gathered.fields.get(image, {}).get("licence", ())]
         for source in (gathered.sources[source] for source in origin.sources):
             # The folder of a hospital, or of a patient, is a name as well.
-            named = replace(source, name=gathered.name("source", source.name))
+            named = replace(source, name=gathered.source_name(source))
             found.update(replace(named, licence=licence) for licence in own or [source.licence])
     return sorted(found, key=lambda source: (source.id, source.licence))
 

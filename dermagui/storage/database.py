@@ -125,6 +125,13 @@ class Store:
             for row in cursor:
                 yield dict(zip(names, row, strict=True))
 
+    def tuples(
+        self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
+    ) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query as tuples, read as they are asked for."""
+        with told_apart(self.folder):
+            yield from self.conn.execute(query, parameters)
+
     def row(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Row | None:
         """The first row of a query, or None."""
         return next(self.rows(query, parameters), None)

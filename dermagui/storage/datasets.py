@@ -89,7 +89,7 @@ def _origins(store: Store, pair_ids: Sequence[int]) -> dict[int, Row]:
 def _who(store: Store, pair_uid: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     query = """SELECT person_uid, max(method = 'read' AND kind <> 'undo') FROM verdicts
         WHERE pair_uid = ? GROUP BY person_uid ORDER BY person_uid"""
-    found = store.conn.execute(query, (pair_uid,)).fetchall()
+    found = list(store.tuples(query, (pair_uid,)))
     return tuple(person for person, read in found if read), tuple(person for person, _ in found)
 
 
@@ -129,7 +129,7 @@ def _origin(rows: list[Row]) -> ImageOrigin:
 def stored_splits(store: Store, seed: int) -> dict[str, Split]:
     """The splits that groups were given under this seed; the keys are pseudonyms of groups."""
     query = "SELECT group_key, split FROM splits WHERE seed = ?"
-    return {key: Split(split) for key, split in store.conn.execute(query, (seed,))}
+    return {key: Split(split) for key, split in store.tuples(query, (seed,))}
 
 
 def save_dataset(

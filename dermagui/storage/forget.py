@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from dermagui.storage.database import Row, Store
+from dermagui.storage.database import Row, Store, told_apart
 from dermagui.storage.moments import now
 
 
@@ -18,7 +18,7 @@ def hashes_of(store: Store, files: Sequence[Row]) -> set[str]:
     """What files hold, and what they held before they were changed."""
     marks = ",".join("?" * len(files))
     query = f"SELECT sha256 FROM former_hashes WHERE file_id IN ({marks})"
-    former = {row[0] for row in store.conn.execute(query, [file["id"] for file in files])}
+    former = {row[0] for row in store.tuples(query, [file["id"] for file in files])}
     return former | {file["sha256"] for file in files if file["sha256"]}
 
 
@@ -26,14 +26,14 @@ def hashes_of_image(store: Store, name: str) -> set[str]:
     """The sha256 of the image with this number, or of those that begin so; no file need hold it."""
     if name.isascii() and name.isdecimal() and len(name) < 16:
         numbered = {
-            row[0] for row in store.conn.execute("SELECT sha256 FROM images WHERE id = ?", (int(name),))
+            row[0] for row in store.tuples("SELECT sha256 FROM images WHERE id = ?", (int(name),))
         }
         if numbered:
             return numbered
     if len(name) < 8 or set(name) - set("0123456789abcdef"):
         return set()
     query = "SELECT sha256 FROM images WHERE sha256 >= ? AND sha256 < ?"
-    return {row[0] for row in store.conn.execute(query, (name, name + "g"))}
+    return {row[0] for row in store.tuples(query, (name, name + "g"))}
 
 
 def files_with_path(store: Store, path: str) -> list[Row]:
@@ -65,7 +65,7 @@ def exports_with(store: Store, hashes: Sequence[str]) -> list[str]:
     query = f"""SELECT DISTINCT path FROM datasets JOIN dataset_pairs ON dataset_uid = datasets.uid
         JOIN pairs ON pairs.uid = pair_uid JOIN pair_images ON pair_id = pairs.id
         JOIN images ON images.id = image_id WHERE images.sha256 IN ({marks})"""
-    return [row[0] for row in store.conn.execute(query, hashes)]
+    return [row[0] for row in store.tuples(query, hashes)]
 
 
 def remove_files(
@@ -147,7 +147,8 @@ def wipe_free_space(store: Store) -> bool:
 
     False where another process is reading and the log could not be emptied: its next end does that.
     """
-    store.conn.execute("INSERT INTO pair_search (pair_search) VALUES ('optimize')")
-    store.conn.execute("VACUUM")
-    busy = store.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    with told_apart(store.folder):
+        store.conn.execute("INSERT INTO pair_search (pair_search) VALUES ('optimize')")
+        store.conn.execute("VACUUM")
+        busy = store.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
     return not busy

@@ -43,7 +43,7 @@ def known_files(store: Store, source_id: int) -> dict[bytes, KnownFile]:
     query = "SELECT id, path_bytes, size_bytes, mtime_ns, state, sha256 FROM files WHERE source_id = ?"
     return {
         row[1]: KnownFile(row[0], row[1], row[2], row[3], FileState(row[4]), row[5])
-        for row in store.conn.execute(query, (source_id,))
+        for row in store.tuples(query, (source_id,))
     }
 
 
@@ -136,7 +136,7 @@ def mark_files(store: Store, file_ids: Iterable[int], state: FileState) -> None:
 
 def forgotten_images(store: Store) -> frozenset[str]:
     """The hashes of the files that somebody asked to forget."""
-    return frozenset(row[0] for row in store.conn.execute("SELECT hash FROM tombstones WHERE kind = 'image'"))
+    return frozenset(row[0] for row in store.tuples("SELECT hash FROM tombstones WHERE kind = 'image'"))
 
 
 def list_files(store: Store) -> Iterator[Row]:
@@ -199,7 +199,7 @@ def picture_of(store: Store, image_id: int) -> Picture:
     query = """SELECT root_bytes, path_bytes, frame FROM images JOIN files ON files.sha256 = images.sha256
                JOIN sources ON sources.id = files.source_id
                WHERE images.id = ? AND files.state = 'ready' ORDER BY files.id"""
-    for root, path, frame in store.conn.execute(query, (image_id,)):
+    for root, path, frame in store.tuples(query, (image_id,)):
         place = Path(os.fsdecode(root)) / os.fsdecode(path)
         if place.is_file():
             return Picture(place, frame)
@@ -209,4 +209,4 @@ def picture_of(store: Store, image_id: int) -> Picture:
 def redactions_of(store: Store, image_id: int) -> tuple[Region, ...]:
     """The regions of an image that are painted over before anything leaves, oldest first."""
     query = "SELECT x, y, width, height FROM redactions WHERE image_id = ? ORDER BY uid"
-    return tuple(Region(*row) for row in store.conn.execute(query, (image_id,)))
+    return tuple(Region(*row) for row in store.tuples(query, (image_id,)))

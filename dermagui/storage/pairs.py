@@ -94,7 +94,7 @@ def answers_of_image(store: Store, image_id: int) -> tuple[str, ...]:
     """The generated answers about an image, oldest first, for finding near-duplicates."""
     query = """SELECT text FROM pair_images JOIN pair_turns USING (pair_id)
                WHERE image_id = ? AND role = 'assistant' ORDER BY pair_id, n"""
-    return tuple(row[0] for row in store.conn.execute(query, (image_id,)))
+    return tuple(row[0] for row in store.tuples(query, (image_id,)))
 
 
 def count_pairs(store: Store) -> dict[str, int]:
@@ -124,7 +124,7 @@ def search_pairs(store: Store, words: str, *, count: int = 50) -> list[tuple[int
     # The inner limit bounds what is ranked: a condition on rowid would start the search anew for each hit.
     hits = "SELECT rowid, bm25(pair_search) AS score FROM pair_search WHERE pair_search MATCH ? LIMIT ?"
     query = f"SELECT rowid FROM ({hits}) ORDER BY score, rowid LIMIT ?"
-    ids = [row[0] for row in store.conn.execute(query, (quoted, RANK_BOUND, count))]
+    ids = [row[0] for row in store.tuples(query, (quoted, RANK_BOUND, count))]
     wanted = "SELECT * FROM pairs WHERE id IN (SELECT value FROM json_each(?))"
     found = dict(_read_numbered(store, wanted, (json.dumps(ids),)))
     return [(pair_id, found[pair_id]) for pair_id in ids]
@@ -181,7 +181,7 @@ def _turns_of(store: Store, ids: str) -> dict[int, tuple[Turn, ...]]:
     query = """SELECT pair_id, role, text FROM pair_turns
                WHERE pair_id IN (SELECT value FROM json_each(?)) ORDER BY pair_id, n"""
     found: dict[int, tuple[Turn, ...]] = {}
-    for pair_id, role, text in store.conn.execute(query, (ids,)):
+    for pair_id, role, text in store.tuples(query, (ids,)):
         found[pair_id] = (*found.get(pair_id, ()), Turn(Role(role), text))
     return found
 
@@ -190,7 +190,7 @@ def _images_of(store: Store, ids: str) -> dict[int, tuple[PairImage, ...]]:
     query = """SELECT pair_id, image_id, region FROM pair_images
                WHERE pair_id IN (SELECT value FROM json_each(?)) ORDER BY pair_id, ordinal"""
     found: dict[int, tuple[PairImage, ...]] = {}
-    for pair_id, image_id, region in store.conn.execute(query, (ids,)):
+    for pair_id, image_id, region in store.tuples(query, (ids,)):
         image = PairImage(image_id, Region(**json.loads(region)) if region else None)
         found[pair_id] = (*found.get(pair_id, ()), image)
     return found

@@ -136,7 +136,7 @@ def histories(store: Store) -> dict[str, History]:
     # The index alone answers for an answered request: its row, which holds prompt and answer, is not read.
     query = """SELECT fingerprint, state, CASE state WHEN 'answered' THEN '' ELSE code END FROM requests
                ORDER BY fingerprint, attempt"""
-    for fingerprint, state, code in store.conn.execute(query):
+    for fingerprint, state, code in store.tuples(query):
         ended[fingerprint, state] += 1
         attempts = found[fingerprint].attempts + 1 if fingerprint in found else 1
         found[fingerprint] = History(_STATES[state], code, attempts, ended[fingerprint, state])

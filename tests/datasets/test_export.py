@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -9,12 +10,14 @@ import pytest
 from PIL import Image
 
 from dermagui.datasets import export
+from dermagui.datasets.pseudonyms import pseudonym
 from dermagui.errors import UserError
 from dermagui.jobs.report import Report, read_events
 from dermagui.library import scan
 from dermagui.project import create_project
 from dermagui.records import Changes, Pair, PairImage, PairKind, PairState, Role, Turn
 from dermagui.storage.database import Store
+from dermagui.storage.datasets import stored_splits
 from dermagui.storage.moments import new_uid, now
 from dermagui.storage.pairs import add_pairs
 
@@ -110,4 +113,49 @@ def test_an_export_lies_neither_among_pictures_nor_in_the_project(tmp_path: Path
             run(store, out)
         assert caught.value.code == f"export.inside_{code}"
         assert not out.exists()
+    store.close()
+
+
+def test_only_what_a_killed_export_left_is_removed(tmp_path: Path, store: Store) -> None:
+    left = tmp_path / "out.0123456789ab.part"
+    others = [tmp_path / name for name in ("out.part", "out.notes.part", "about.0123456789ab.part")]
+    for folder in (left, *others):
+        folder.mkdir()
+        (folder / "train.jsonl").write_text("{}")
+    run(store, tmp_path / "out")
+    assert [folder.exists() for folder in (left, *others)] == [False, True, True, True]
+    store.close()
+
+
+def test_a_pair_that_is_left_out_stores_no_split(tmp_path: Path, store: Store) -> None:
+    (tmp_path / "pictures" / "0.png").unlink()
+    run(store, tmp_path / "out")
+    secret = bytes.fromhex(store.fact("secret"))
+    names = [
+        pseudonym(secret, "group", f"image:{pixel_hash}")
+        for (pixel_hash,) in store.tuples(
+            "SELECT pixel_hash FROM images JOIN files USING (sha256) ORDER BY path"
+        )
+    ]
+    stored = stored_splits(store, 0)
+    assert [name in stored for name in names] == [False, True]
+    store.close()
+
+
+def test_two_folders_of_one_name_are_two_sources(tmp_path: Path, store: Store) -> None:
+    other = tmp_path / "other" / "pictures"
+    other.mkdir(parents=True)
+    Image.effect_noise((60, 40), 99).convert("RGB").save(other / "0.png")
+    report = Report(store.folder / "jobs" / "test")
+    scan.run(store, scan.parameters_for(other, licence="CC0-1.0"), report)
+    report.close()
+    turns = (Turn(Role.USER, "What is seen?"), Turn(Role.ASSISTANT, "Another spot."))
+    add_pairs(store, [Pair(new_uid(), PairKind.OPEN, turns, (PairImage(3),), state=PairState.ACCEPTED)])
+    run(store, tmp_path / "out")
+    lines = [
+        json.loads(line)
+        for path in (tmp_path / "out").glob("*.jsonl")
+        for line in path.read_text().splitlines()
+    ]
+    assert len({str(line["source"]) for line in lines}) == 2
     store.close()
