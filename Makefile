@@ -2,6 +2,7 @@
 # make test    every check: lint, format, types, import table, tests
 # make run     dermagui itself:  make run ARGS="images MY_PROJECT"
 # make bench   the figures of the README
+# make app     freezes the program into dist/dermagui, which needs no Python
 # make lock    write the locks anew from pyproject.toml;  make lock UPGRADE=--upgrade  takes the newest
 # make clean   remove everything that the other targets made
 #
@@ -15,7 +16,7 @@ PIP := $(IN_VENV)python -m pip --disable-pip-version-check --no-input
 # Two installers in one environment get in each other's way.
 .NOTPARALLEL:
 
-.PHONY: demo test run bench lock clean
+.PHONY: demo test run bench app lock clean
 
 demo: $(VENV)/app.stamp
 	$(IN_VENV)python -m dermagui demo $(ARGS)
@@ -26,7 +27,10 @@ run: $(VENV)/app.stamp
 bench: $(VENV)/app.stamp
 	$(IN_VENV)python -m tests.bench $(ARGS)
 
-test: $(VENV)/dev.stamp $(VENV)/llama.stamp
+app: $(VENV)/build.stamp $(VENV)/llama.stamp
+	$(IN_VENV)python packaging/build_app.py
+
+test: $(VENV)/dev.stamp $(VENV)/build.stamp $(VENV)/llama.stamp
 	$(IN_VENV)python packaging/check_system.py --qt
 	$(IN_VENV)ruff check
 	$(IN_VENV)ruff format --check
@@ -66,6 +70,7 @@ ALSO := printf '%s\n' hatchling diskcache typing-extensions | $(COMPILE) pyproje
 lock: $(VENV)/dev.stamp
 	$(ALSO) --output-file packaging/locks/app.txt
 	$(ALSO) --extra dev --constraints packaging/locks/app.txt --output-file packaging/locks/dev.txt
+	$(ALSO) --extra build --constraints packaging/locks/dev.txt --output-file packaging/locks/build.txt
 	$(COMPILE) --no-deps packaging/locks/llama.in --output-file packaging/locks/llama.txt
 	$(COMPILE) packaging/locks/llama-tools.in --output-file packaging/locks/llama-tools.txt
 

@@ -43,7 +43,7 @@ def unlocked(requirements: list[str], lock: dict[str, Version]) -> list[str]:
     return [str(need) for need in wanted if need.name not in lock or lock[need.name] not in need.specifier]
 
 
-@pytest.mark.parametrize("name", ["app.txt", "dev.txt"])
+@pytest.mark.parametrize("name", ["app.txt", "dev.txt", "build.txt"])
 def test_a_lock_is_hashed_and_holds_no_address(name: str) -> None:
     assert len(read_lock(name)) > 30
     text = (LOCKS / name).read_text(encoding="utf-8")
@@ -51,8 +51,10 @@ def test_a_lock_is_hashed_and_holds_no_address(name: str) -> None:
 
 
 def test_the_locks_agree() -> None:
-    app, dev = read_lock("app.txt"), read_lock("dev.txt")
-    assert {name: version for name, version in app.items() if dev.get(name) != version} == {}
+    app, dev, build = read_lock("app.txt"), read_lock("dev.txt"), read_lock("build.txt")
+    for other in (dev, build):
+        assert {name: version for name, version in app.items() if other.get(name) != version} == {}
+    assert {name for name in dev.keys() & build.keys() if dev[name] != build[name]} == set()
 
 
 def test_the_locks_meet_every_requirement() -> None:

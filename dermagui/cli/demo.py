@@ -15,6 +15,18 @@ def declare(commands: Commands) -> None:
     )
     parser.add_argument("--images", type=Path, metavar="FOLDER", help="your own pictures instead of phantoms")
     parser.set_defaults(run=run)
+    server = commands.add_parser("rehearsal-server")
+    server.add_argument("--script", required=True)
+    server.add_argument("--log", required=True)
+    server.set_defaults(run=_serve)
+
+
+def _serve(arguments: Arguments) -> int:
+    """The server that the demo talks to, as a child: the frozen app has no other way to start it."""
+    from dermagui.demo.server import main
+
+    main(["--script", arguments.script, "--log", arguments.log, "--until-stdin-ends"])
+    return 0
 
 
 def run(arguments: Arguments) -> int:

@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ from urllib.parse import urlsplit
 from dermagui.demo.faults import Fault, Rule, Script
 from dermagui.demo.post_log import PostLog, read_log
 from dermagui.demo.steps import Running, Shell
+from dermagui.jobs.launch import program
 from dermagui.records import JobState, RequestState
 from dermagui.storage import jobs, requests
 from dermagui.storage.database import Store
@@ -59,7 +59,7 @@ class Rehearsal:
         self._script_path.write_text(SCRIPT.to_json(), encoding="utf-8")
         files = ["--script", str(self._script_path), "--log", str(self._log_path)]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "dermagui.demo.server", *files, "--until-stdin-ends"],
+            [*program(), "rehearsal-server", *files],
             env=self._shell.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
