@@ -44,6 +44,19 @@ WINDOW = (
 )
 
 
+LIBRARY: tuple[Action, ...] = ()
+"""The actions of the page Library."""
+GENERATE: tuple[Action, ...] = ()
+"""The actions of the page Generate."""
+REVIEW: tuple[Action, ...] = ()
+"""The actions of the page Review."""
+
+
+def rows_of(page: str) -> tuple[Action, ...]:
+    """The rows of the page of that name; an empty name means the window itself."""
+    return {"": WINDOW, "library": LIBRARY, "generate": GENERATE, "review": REVIEW}.get(page, ())
+
+
 def make_action(action: Action, call: Callable[[], object], parent: QObject) -> QAction:
     """The Qt action of a row, which calls ``call``."""
     made = QAction(action.label(), parent)

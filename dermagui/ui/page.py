@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QWidget
 
+from dermagui.ui import actions
 from dermagui.ui.desk import Desk
 from dermagui.ui.jobs import Jobs
 
@@ -15,8 +17,8 @@ class Page(QWidget):
 
     The window calls ``show_project`` after another project was opened or the open one was closed
     (``desk.project`` is None then), ``show_changes`` when rows may have changed and the page is in view or
-    comes into view, and ``leave`` before another page is shown. The actions of ``actions.py`` whose page is
-    ``name`` call the method that they name.
+    comes into view, and ``leave`` before another page is shown. The rows of ``actions.py`` for ``name`` are
+    made into Qt actions, which call the methods that they name: ``action`` hands them out.
     """
 
     name: ClassVar[str]
@@ -26,6 +28,17 @@ class Page(QWidget):
         super().__init__(parent)
         self.desk = desk
         self.jobs = jobs
+        # Shortcuts of a hidden widget do nothing, so these work while the page is in view, wherever the
+        # focus is; a field that somebody types in takes plain letters before any shortcut sees them.
+        self._actions = {row.id: self._make_action(row) for row in actions.rows_of(self.name)}
+        self.addActions(list(self._actions.values()))
+
+    def _make_action(self, row: actions.Action) -> QAction:
+        return actions.make_action(row, lambda: getattr(self, row.method)(), self)
+
+    def action(self, id_: str) -> QAction:
+        """The Qt action of a row of this page, for a button's ``setDefaultAction`` or for ``setEnabled``."""
+        return self._actions[id_]
 
     @property
     def detail(self) -> QWidget | None:
