@@ -1,0 +1,84 @@
+"""The window's own icons: SVGs of ``resources/icons``, their ``currentColor`` the palette's when painted."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from PySide6.QtCore import QByteArray, QRect, QRectF, QSize, Qt
+from PySide6.QtGui import (
+    QColor,
+    QGuiApplication,
+    QIcon,
+    QIconEngine,
+    QPainter,
+    QPaintEvent,
+    QPalette,
+    QPixmap,
+)
+from PySide6.QtSvg import QSvgRenderer
+from PySide6.QtWidgets import QWidget
+
+from dermagui import paths
+
+
+class _Engine(QIconEngine):
+    """Paints one SVG in the colour that text has on a button now, so that a change of theme needs nothing."""
+
+    def __init__(self, name: str, tint: tuple[str, str] | None) -> None:
+        super().__init__()
+        self._name = name
+        self._tint = tint
+
+    def _colour(self, mode: QIcon.Mode) -> QColor:
+        palette = QGuiApplication.palette()
+        if mode is QIcon.Mode.Disabled:
+            return palette.color(QPalette.ColorGroup.Disabled, QPalette.ColorRole.ButtonText)
+        if mode is QIcon.Mode.Selected:
+            return palette.color(QPalette.ColorRole.HighlightedText)
+        if self._tint is not None:
+            return QColor(self._tint[palette.color(QPalette.ColorRole.Window).lightness() < 128])
+        return palette.color(QPalette.ColorRole.ButtonText)
+
+    def paint(self, painter: QPainter, rect: QRect, mode: QIcon.Mode, state: QIcon.State) -> None:
+        _renderer(self._name, self._colour(mode).name()).render(painter, QRectF(rect))
+
+    def pixmap(self, size: QSize, mode: QIcon.Mode, state: QIcon.State) -> QPixmap:
+        made = QPixmap(size)
+        made.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(made)
+        self.paint(painter, QRect(0, 0, size.width(), size.height()), mode, state)
+        painter.end()
+        return made
+
+    def clone(self) -> QIconEngine:
+        return _Engine(self._name, self._tint)
+
+
+def icon(name: str, tint: tuple[str, str] | None = None) -> QIcon:
+    """The icon of that name; ``tint`` is a pair of ``theme.py``, such as ``theme.DANGER``."""
+    return QIcon(_Engine(name, tint))
+
+
+class Sign(QWidget):
+    """An icon that is no button, such as the one before a message."""
+
+    def __init__(self, name: str = "info", size_pixels: int = 20, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setFixedSize(size_pixels, size_pixels)
+        self._icon = icon(name)
+
+    def show_icon(self, name: str, tint: tuple[str, str] | None = None) -> None:
+        """Shows another one."""
+        self._icon = icon(name, tint)
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        self._icon.paint(painter, self.rect())
+        painter.end()
+
+
+@cache
+def _renderer(name: str, colour: str) -> QSvgRenderer:
+    text = (paths.resources() / "icons" / f"{name}.svg").read_text(encoding="utf-8")
+    return QSvgRenderer(QByteArray(text.replace("currentColor", colour).encode()))
