@@ -25,9 +25,7 @@ def hashes_of(store: Store, files: Sequence[Row]) -> set[str]:
 def hashes_of_image(store: Store, name: str) -> set[str]:
     """The sha256 of the image with this number, or of those that begin so; no file need hold it."""
     if name.isascii() and name.isdecimal() and len(name) < 16:
-        numbered = {
-            row[0] for row in store.tuples("SELECT sha256 FROM images WHERE id = ?", (int(name),))
-        }
+        numbered = {row[0] for row in store.tuples("SELECT sha256 FROM images WHERE id = ?", (int(name),))}
         if numbered:
             return numbered
     if len(name) < 8 or set(name) - set("0123456789abcdef"):
