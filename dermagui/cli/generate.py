@@ -104,7 +104,7 @@ def run(arguments: Arguments) -> int:
             retry_refused=arguments.retry_refused,
         )
         if arguments.preview:
-            text = write_previews(project.store, plan, [item.planned for item in left], arguments.preview)
+            text = write_previews(project.store, plan, [one.planned for one in left], arguments.preview)
             print(text)
             return 0
         if not plan.simulated:

@@ -16,10 +16,11 @@ from dermagui.errors import ServiceError, Stopped, UserError
 from dermagui.generation.answers import KnownRuns, make_pairs
 from dermagui.generation.cost import Estimate, estimate, load_prices, price_for
 from dermagui.generation.gemini import Gemini, Service, sdk_version
+from dermagui.generation.landing import Unanswered
 from dermagui.generation.outcomes import may_be_sent
 from dermagui.generation.plan import Plan, Planned, bank_of, plan_from_json, plan_requests, with_more_tokens
 from dermagui.generation.reserve import keep_reserve
-from dermagui.generation.sending import Budget, Item, Sending, text_bytes
+from dermagui.generation.sending import Budget, Sending, text_bytes
 from dermagui.generation.terms import Terms, load_terms
 from dermagui.jobs.report import Report
 from dermagui.jobs.work import Parameters, bury_dead
@@ -87,7 +88,7 @@ def run(store: Store, parameters: Parameters, report: Report) -> Changes:
     return Changes(("pairs", "requests"), figures | _figures(store, sending, planned))
 
 
-async def _send(sending: Sending, left: Iterable[Item], plan: Plan, key: str, report: Report) -> None:
+async def _send(sending: Sending, left: Iterable[Unanswered], plan: Plan, key: str, report: Report) -> None:
     service = Service(
         key=key,
         base_url=plan.base_url,
@@ -118,7 +119,7 @@ def _figures(store: Store, sending: Sending, planned: Iterable[Planned]) -> dict
     left = what_is_left(sending.plan, planned, requests.histories(store))
     return {
         "sent": sent,
-        "left": sum(item.planned.fingerprint not in sending.skipped for item in left),
+        "left": sum(request.planned.fingerprint not in sending.skipped for request in left),
         "counts": dict(sending.counts),
         "spent_micro_usd": sending.spent_micro_usd,
     }
@@ -139,7 +140,7 @@ def what_is_left(
     *,
     resend_unknown: bool = False,
     retry_refused: bool = False,
-) -> Iterator[Item]:
+) -> Iterator[Unanswered]:
     """The requests of a plan that still have to be sent, given what has become of them so far.
 
     Unknown and refused ones are among them only where a person said so for this run.
@@ -151,13 +152,13 @@ def what_is_left(
             request, ended = with_more_tokens(plan, request), {RequestState.TRUNCATED: 1}
             history = histories.get(request.fingerprint)
         if history is None:
-            yield Item(request, ended=Counter(ended))
+            yield Unanswered(request, ended=Counter(ended))
         elif (resend_unknown and history.state is RequestState.UNKNOWN) or may_be_sent(
             history.state, history.code, history.in_state, retry_refused=retry_refused
         ):
             if history.state is RequestState.INVALID:
                 ended[history.state] = history.in_state
-            yield Item(request, history.attempts, Counter(ended))
+            yield Unanswered(request, history.attempts, Counter(ended))
 
 
 def check_may_send(store: Store, plan: Plan, key: str | None, free_tier_yes: bool) -> str:
@@ -202,9 +203,9 @@ def price_of(plan: Plan) -> Price:
         return max(prices, key=lambda price: (price.output, price.input))
 
 
-def estimate_of(plan: Plan, left: list[Item], price: Price) -> Estimate:
+def estimate_of(plan: Plan, left: list[Unanswered], price: Price) -> Estimate:
     """What sending all that is left may cost."""
-    prompts = [item.planned.prompt for item in left]
+    prompts = [request.planned.prompt for request in left]
     size_bytes = sum(text_bytes(prompt) for prompt in prompts)
     return estimate(len(left), size_bytes, len(left), plan.max_output_tokens, price)
 
@@ -229,7 +230,7 @@ def _add_run(store: Store, plan: Plan, bank_id: int, price: Price) -> str:
 
 def bank_and_left(
     store: Store, plan: Plan, *, resend_unknown: bool = False, retry_refused: bool = False
-) -> tuple[Bank, list[Item]]:
+) -> tuple[Bank, list[Unanswered]]:
     """The bank of a plan and what a run with these flags would send: for estimates and previews."""
     bank = bank_of(plan)
     planned, histories = plan_requests(store, plan, bank), requests.histories(store)

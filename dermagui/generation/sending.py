@@ -11,7 +11,6 @@ import heapq
 import itertools
 import json
 import logging
-import math
 import os
 import random
 import time
@@ -19,26 +18,22 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass
 
 from dermagui.errors import DataError, DermaError, Stopped, UserError
-from dermagui.generation.cost import cost_micro_usd, reserve_micro_usd
+from dermagui.generation.cost import reserve_micro_usd
 from dermagui.generation.gemini import Call, Gemini, Reply
+from dermagui.generation.landing import Flight, Landed, Landing, Unanswered
 from dermagui.generation.outcomes import (
     MAX_ATTEMPTS,
     Action,
     Outcome,
-    TransportFailure,
-    classify_answer,
-    classify_error,
-    classify_failure,
     next_action,
     retry_delay_seconds,
 )
 from dermagui.generation.pace import Pace
 from dermagui.generation.plan import Plan, Planned, with_more_tokens
 from dermagui.generation.prompt import Prompt
-from dermagui.generation.reserve import release_reserve
 from dermagui.jobs.report import Report
 from dermagui.jobs.workers import worker_pool
 from dermagui.library.pixels import prepare_pixels, prepared_pixels
@@ -46,40 +41,15 @@ from dermagui.records import Pixels, Price, Progress, RequestState
 from dermagui.storage import images, requests
 from dermagui.storage.database import Store
 from dermagui.storage.moments import new_uid
-from dermagui.storage.requests import Attempt, Settlement
+from dermagui.storage.requests import Attempt
 
 _HEARTBEAT_SECONDS = 2.0
 _LOOK_SECONDS = 0.1
 _REFUSED_FOR_NOW = frozenset({RequestState.RETRYABLE, RequestState.QUOTA_MINUTE})
 _REFUSALS_THAT_END = 5
 """So many refusals before the first answer mean that something is wrong with all requests."""
-_SAVE_AGAIN_SECONDS = 1.0
-_SAVE_FOR_SECONDS = 600.0
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Item:
-    """A request on its way: how often it was tried, and how those tries ended."""
-
-    planned: Planned
-    attempts: int = 0
-    ended: Counter[RequestState] = field(default_factory=Counter)
-
-
-@dataclass(slots=True)
-class _Flight:
-    item: Item
-    uid: str
-    reserved_micro_usd: int
-
-
-@dataclass(slots=True)
-class _Landed:
-    flight: _Flight
-    outcome: Outcome
-    settlement: Settlement
 
 
 @dataclass(slots=True)
@@ -119,16 +89,14 @@ class Sending:
         self._cache = store.folder / "cache" / "pixels"
         self._pace = Pace(plan.concurrency)
         self._chance = random.Random()
-        self._left: deque[Item] = deque()
+        self._left: deque[Unanswered] = deque()
         self._total = 0
-        self._preparing: dict[asyncio.Future[Pixels], Item] = {}
-        self._ready: deque[tuple[Item, Pixels]] = deque()
-        self._delayed: list[tuple[float, int, Item]] = []
+        self._preparing: dict[asyncio.Future[Pixels], Unanswered] = {}
+        self._ready: deque[tuple[Unanswered, Pixels]] = deque()
+        self._delayed: list[tuple[float, int, Unanswered]] = []
         self._order = itertools.count()
-        self._flights: dict[asyncio.Task[Reply], _Flight] = {}
-        self._unsaved: list[_Landed] = []
-        self._save_at = 0.0
-        self._save_until = math.inf
+        self._flights: dict[asyncio.Task[Reply], Flight] = {}
+        self._landing = Landing(store, price, self._end)
         self._refusals = 0
         self._was_served = False
         self._ending: DermaError | None = None
@@ -137,7 +105,7 @@ class Sending:
         self._next_heartbeat = 0.0
         self._other_models: set[str] = set()
 
-    async def work(self, left: Iterable[Item], gemini: Gemini) -> None:
+    async def work(self, left: Iterable[Unanswered], gemini: Gemini) -> None:
         """Sends everything, or as much as stop, budget, quota and service allow.
 
         Raises ``Stopped`` (``job.stopped``, ``budget.reached``, ``quota.day`` with ``not_before``, or why
@@ -164,7 +132,7 @@ class Sending:
     def _has_work(self) -> bool:
         if self._report.stop_asked():
             self._end(Stopped("job.stopped"))
-        if self._flights or self._may_still_save():
+        if self._flights or self._landing.may_still_save():
             return True
         return self._ending is None and bool(self._left or self._preparing or self._ready or self._delayed)
 
@@ -178,19 +146,19 @@ class Sending:
             self._left.appendleft(heapq.heappop(self._delayed)[2])
         room = 2 * self._plan.concurrency - len(self._preparing) - len(self._ready)
         while self._left and room > 0 and self._ending is None:
-            item, room = self._left.popleft(), room - 1
-            planned = item.planned
+            request, room = self._left.popleft(), room - 1
+            planned = request.planned
             try:
                 picture = images.picture_of(self._store, planned.image_id)
             except UserError as error:
-                self._skip(item, error)
+                self._skip(request, error)
                 continue
             if kept := self._kept_pixels(planned):
-                self._ready.append((item, kept))
+                self._ready.append((request, kept))
                 continue
             work = (self._cache, planned.sha256, picture, self._plan.recipe, planned.redactions)
             try:
-                self._preparing[loop.run_in_executor(pool, prepare_pixels, *work)] = item
+                self._preparing[loop.run_in_executor(pool, prepare_pixels, *work)] = request
             except BrokenProcessPool:
                 self._end(_worker_died())
 
@@ -201,29 +169,29 @@ class Sending:
         recipe = self._plan.recipe
         return prepared_pixels(self._cache, planned.sha256, planned.frame, recipe, planned.redactions)
 
-    def _skip(self, item: Item, error: DermaError) -> None:
+    def _skip(self, request: Unanswered, error: DermaError) -> None:
         self.counts["skipped"] += 1
-        self.skipped.add(item.planned.fingerprint)
-        self._report.warn(error.code, **{**error.values, "image": item.planned.image_id})
+        self.skipped.add(request.planned.fingerprint)
+        self._report.warn(error.code, **{**error.values, "image": request.planned.image_id})
 
     def _start(self, gemini: Gemini) -> None:
         """Writes the next attempts as one group, then sends them."""
-        batch: list[tuple[Item, Pixels, Attempt]] = []
+        batch: list[tuple[Unanswered, Pixels, Attempt]] = []
         room = self._pace.allowed - len(self._flights)
         while self._ready and len(batch) < room and self._ending is None:
-            item, pixels = self._ready[0]
-            if not images.may_leave(self._store, item.planned.image_id):
+            request, pixels = self._ready[0]
+            if not images.may_leave(self._store, request.planned.image_id):
                 self._ready.popleft()
-                self._skip(item, UserError("image.may_not_leave"))
+                self._skip(request, UserError("image.may_not_leave"))
                 continue
-            attempt = self._attempt(item, pixels, gemini.host)
+            attempt = self._attempt(request, pixels, gemini.host)
             if not self._budget.has_room(attempt.reserved_micro_usd):
                 if not self._flights and not batch:
                     self._end(Stopped("budget.reached", budget_micro_usd=self._budget.limit))
                 break  # what is in flight may cost less than what is reserved for it
             self._budget.reserved += attempt.reserved_micro_usd
             self._ready.popleft()
-            batch.append((item, pixels, attempt))
+            batch.append((request, pixels, attempt))
         if not batch:
             return
         try:
@@ -232,17 +200,17 @@ class Sending:
             self._budget.reserved -= sum(attempt.reserved_micro_usd for _, _, attempt in batch)
             self._end(error)
             return
-        for item, pixels, attempt in batch:
-            task = asyncio.create_task(gemini.generate(self._call(item.planned, pixels)))
-            self._flights[task] = _Flight(item, attempt.uid, attempt.reserved_micro_usd)
+        for request, pixels, attempt in batch:
+            task = asyncio.create_task(gemini.generate(self._call(request.planned, pixels)))
+            self._flights[task] = Flight(request, attempt.uid, attempt.reserved_micro_usd)
 
-    def _attempt(self, item: Item, pixels: Pixels, host: str) -> Attempt:
-        planned, prompt = item.planned, item.planned.prompt
+    def _attempt(self, request: Unanswered, pixels: Pixels, host: str) -> Attempt:
+        planned, prompt = request.planned, request.planned.prompt
         return Attempt(
             uid=new_uid(),
             run_uid=self._run_uid,
             fingerprint=planned.fingerprint,
-            number=item.attempts + 1,
+            number=request.attempts + 1,
             image_id=planned.image_id,
             question_key=planned.chosen.question.key,
             variation=planned.chosen.variation,
@@ -284,35 +252,31 @@ class Sending:
         else:
             await asyncio.sleep(min(pauses))
         for future in [future for future in self._preparing if future.done()]:
-            item = self._preparing.pop(future)
+            request = self._preparing.pop(future)
             try:
-                self._ready.append((item, future.result()))
+                self._ready.append((request, future.result()))
             except DataError as error:
-                self._skip(item, error)
+                self._skip(request, error)
             except BrokenProcessPool:
                 self._end(_worker_died())
 
     async def _land(self) -> None:
         """Whatever went wrong here: what is in flight is paid, so it comes back and is saved."""
-        while self._flights or self._may_still_save():
+        while self._flights or self._landing.may_still_save():
             try:
                 await self._wait()
                 self._settle()
             except Exception:  # a bug of ours, which is told when all have landed
                 _log.exception("an outcome could not be settled")
-                self._save_singly()
+                self._landing.save_singly()
 
     def _settle(self) -> None:
         """Writes all outcomes that have come as one group, and only then acts on them."""
         for task in [task for task in self._flights if task.done()]:
-            flight = self._flights.pop(task)
-            outcome = self._outcome(flight, task)
-            self._unsaved.append(_Landed(flight, outcome, self._settlement(flight, task, outcome)))
-        if self._unsaved and time.monotonic() >= self._save_at and self._save():
-            landed, self._unsaved = self._unsaved, []
-            self._use(landed)
+            self._landing.add(self._flights.pop(task), task, self._plan.model)
+        self._use(self._landing.save())
 
-    def _use(self, landed: Iterable[_Landed]) -> None:
+    def _use(self, landed: Iterable[Landed]) -> None:
         answered = []
         for one in landed:
             flight, outcome, settlement = one.flight, one.outcome, one.settlement
@@ -323,84 +287,22 @@ class Sending:
             self.counts[outcome.state] += 1
             if outcome.state is RequestState.ANSWERED:
                 answered.append(flight.uid)
-            self._act(flight.item, outcome)
+            self._act(flight.request, outcome)
         if answered:
             try:
                 self._use_answers(answered)
             except DermaError as error:  # the answers are saved, and the next run uses them
                 self._end(error)
 
-    def _save(self) -> bool:
-        """Whether all that is not saved now is; else nothing more is sent, and it is tried again."""
-        try:
-            requests.settle_attempts(self._store, [one.settlement for one in self._unsaved])
-        except DermaError as error:
-            self._end(error)
-            # The disk is full and these answers are paid: give back the room that was kept for this.
-            if error.code == "project.full_disk" and release_reserve(self._store.folder):
-                return self._save()
-            self._save_at = time.monotonic() + _SAVE_AGAIN_SECONDS
-            # What is damaged does not mend itself.
-            patience = 0.0 if isinstance(error, DataError) else _SAVE_FOR_SECONDS
-            self._save_until = min(self._save_until, time.monotonic() + patience)
-            return False
-        self._save_at, self._save_until = 0.0, math.inf
-        return True
-
-    def _save_singly(self) -> None:
-        """So that one outcome which cannot be written takes no other with it."""
-        landed, self._unsaved = self._unsaved, []
-        for one in landed:
-            try:
-                requests.settle_attempts(self._store, [one.settlement])
-            except DermaError:
-                self._unsaved.append(one)
-            except Exception:
-                _log.exception("an outcome could not be written")
-
-    def _may_still_save(self) -> bool:
-        return bool(self._unsaved) and time.monotonic() < self._save_until
-
-    def _outcome(self, flight: _Flight, task: asyncio.Task[Reply]) -> Outcome:
-        try:
-            reply = task.result()
-        except DermaError as error:  # the door said no: nothing was sent
-            self._end(error)
-            return replace(classify_failure(TransportFailure.CONNECT), code=error.code)
-        if reply.transport:
-            return classify_failure(TransportFailure(reply.transport), reply.message)
-        if reply.http_status != 200:
-            return classify_error(reply.http_status, reply.status, list(reply.details), message=reply.message)
-        try:
-            payload = json.loads(reply.body)
-        except (ValueError, RecursionError) as error:
-            return classify_failure(TransportFailure.NOT_JSON, str(error))
-        return classify_answer(payload, flight.item.planned.prompt.shape, self._plan.model)
-
-    def _settlement(self, flight: _Flight, task: asyncio.Task[Reply], outcome: Outcome) -> Settlement:
-        reply = Reply() if task.exception() else task.result()
-        kept = reply.body or json.dumps(outcome.values, ensure_ascii=False, default=str)
-        return Settlement(
-            uid=flight.uid,
-            state=outcome.state,
-            code=outcome.code,
-            cost_micro_usd=0 if outcome.billed is False else cost_micro_usd(outcome.usage, self._price),
-            sent_bytes=reply.sent_bytes,
-            usage=outcome.usage,
-            model_version=outcome.model_version,
-            response_id=outcome.response_id,
-            response=kept,
-        )
-
-    def _act(self, item: Item, outcome: Outcome) -> None:
-        item.attempts += 1
+    def _act(self, request: Unanswered, outcome: Outcome) -> None:
+        request.attempts += 1
         if outcome.code == "network.no_connection":
-            self._wait_for_connection(item, outcome)
+            self._wait_for_connection(request, outcome)
             return
         self._refused_connections = 0
-        item.ended[outcome.state] += 1
+        request.ended[outcome.state] += 1
         self._look_for_wrong_setting(outcome)
-        action = next_action(outcome, item.ended[outcome.state])
+        action = next_action(outcome, request.ended[outcome.state])
         if outcome.flags and outcome.model_version not in self._other_models:
             self._other_models.add(outcome.model_version)
             self._report.warn("model.differs", asked=self._plan.model, answered=outcome.model_version)
@@ -409,9 +311,11 @@ class Sending:
         if action is Action.USE:
             self._pace.succeeded()
         elif action is Action.RETRY_LARGER:
-            self._left.appendleft(Item(with_more_tokens(self._plan, item.planned), ended=item.ended))
+            self._left.appendleft(
+                Unanswered(with_more_tokens(self._plan, request.planned), ended=request.ended)
+            )
         elif action in {Action.RETRY_SOON, Action.RETRY_LATER}:
-            self._retry(item, outcome)
+            self._retry(request, outcome)
         elif action is Action.GIVE_UP and outcome.state in _REFUSED_FOR_NOW:
             self._unsent = Stopped(outcome.code, **outcome.values)
         elif action is Action.PARK_RUN:
@@ -426,23 +330,23 @@ class Sending:
         if self._refusals >= _REFUSALS_THAT_END and not self._was_served:
             self._end(UserError(outcome.code, **outcome.values))
 
-    def _retry(self, item: Item, outcome: Outcome) -> None:
-        delay = retry_delay_seconds(outcome, item.ended[outcome.state], self._chance)
+    def _retry(self, request: Unanswered, outcome: Outcome) -> None:
+        delay = retry_delay_seconds(outcome, request.ended[outcome.state], self._chance)
         if outcome.state is RequestState.QUOTA_MINUTE:
             self._pace.refused(delay)
-        self._put_back(item, delay)
+        self._put_back(request, delay)
 
-    def _wait_for_connection(self, item: Item, outcome: Outcome) -> None:
+    def _wait_for_connection(self, request: Unanswered, outcome: Outcome) -> None:
         """Where there is no connection there is none for any request: all wait, and then the run ends."""
         if not self._pace.pause_seconds:  # the refusals of one and the same burst count once
             self._refused_connections += 1
             self._pace.pause(retry_delay_seconds(outcome, self._refused_connections, self._chance))
         if self._refused_connections >= MAX_ATTEMPTS[outcome.state]:
             self._end(Stopped(outcome.code))
-        self._put_back(item, self._pace.pause_seconds)
+        self._put_back(request, self._pace.pause_seconds)
 
-    def _put_back(self, item: Item, delay_seconds: float) -> None:
-        heapq.heappush(self._delayed, (time.monotonic() + delay_seconds, next(self._order), item))
+    def _put_back(self, request: Unanswered, delay_seconds: float) -> None:
+        heapq.heappush(self._delayed, (time.monotonic() + delay_seconds, next(self._order), request))
 
     def _tell(self) -> None:
         waiting = len(self._left) + len(self._preparing) + len(self._ready) + len(self._delayed)

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import islice
 
+from dermagui.generation.landing import Unanswered
 from dermagui.generation.plan import Plan, Planned, bank_of, plan_requests
 from dermagui.generation.run import what_is_left
-from dermagui.generation.sending import Item
 from dermagui.project import create_project
 from dermagui.records import RequestState
 from dermagui.storage.database import BATCH, Store
@@ -52,7 +52,7 @@ def measure() -> list[Ratio]:
     return [cost(f"what is left of {REQUESTS:,} requests / reading them", seconds, at_most=3)]
 
 
-def decide(store: Store, planned: list[Planned]) -> list[Item]:
+def decide(store: Store, planned: list[Planned]) -> list[Unanswered]:
     """Ours."""
     return list(what_is_left(PLAN, planned, histories(store)))
 

@@ -62,9 +62,9 @@ def test_what_may_have_been_paid_is_not_sent_again(planned: Planned, history: Hi
     ],
 )
 def test_what_cost_nothing_or_was_allowed_is_sent_again(planned: Planned, history: History) -> None:
-    (item,) = what_is_left(PLAN, [planned], {planned.fingerprint: history})
-    assert (item.planned, item.attempts) == (planned, history.attempts)
-    assert not item.ended, "a new run has all its tries"
+    (request,) = what_is_left(PLAN, [planned], {planned.fingerprint: history})
+    assert (request.planned, request.attempts) == (planned, history.attempts)
+    assert not request.ended, "a new run has all its tries"
 
 
 @pytest.mark.parametrize(
@@ -107,17 +107,17 @@ def test_what_the_service_said_of_a_key_outlasts_the_command_line(tmp_path: Path
 def test_paid_tries_count_over_all_runs(planned: Planned) -> None:
     """Two bad answers and an interruption: the third try is the last, whatever else went wrong between."""
     history = ended(RequestState.INVALID, "answer.empty", attempts=5, in_state=2)
-    (item,) = what_is_left(PLAN, [planned], {planned.fingerprint: history})
-    assert item.ended[RequestState.INVALID] + 1 == MAX_ATTEMPTS[RequestState.INVALID]
+    (request,) = what_is_left(PLAN, [planned], {planned.fingerprint: history})
+    assert request.ended[RequestState.INVALID] + 1 == MAX_ATTEMPTS[RequestState.INVALID]
 
 
 def test_a_truncated_answer_gets_room_once(planned: Planned) -> None:
     """Also where the run ended between the two attempts."""
     larger = with_more_tokens(PLAN, planned)
     histories = {planned.fingerprint: ended(RequestState.TRUNCATED, "answer.truncated")}
-    (item,) = what_is_left(PLAN, [planned], histories)
-    assert item.planned == larger
-    assert item.planned.max_output_tokens > planned.max_output_tokens
-    assert item.ended[RequestState.TRUNCATED] + 1 == MAX_ATTEMPTS[RequestState.TRUNCATED]
+    (request,) = what_is_left(PLAN, [planned], histories)
+    assert request.planned == larger
+    assert request.planned.max_output_tokens > planned.max_output_tokens
+    assert request.ended[RequestState.TRUNCATED] + 1 == MAX_ATTEMPTS[RequestState.TRUNCATED]
     histories[larger.fingerprint] = ended(RequestState.TRUNCATED, "answer.truncated")
     assert list(what_is_left(PLAN, [planned], histories)) == []

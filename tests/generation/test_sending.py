@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from dermagui.errors import UserError
+from dermagui.generation import landing
 from dermagui.generation import sending as module
 from dermagui.generation.gemini import Call, Reply
+from dermagui.generation.landing import Unanswered
 from dermagui.generation.plan import Plan, Planned
 from dermagui.generation.prompt import build_prompt
-from dermagui.generation.sending import Budget, Item, Sending
+from dermagui.generation.sending import Budget, Sending
 from dermagui.jobs.report import Report
 from dermagui.records import ChosenQuestion, MetadataMode, PairKind, Pixels, Price, Question
 from dermagui.storage import requests
@@ -47,17 +49,19 @@ def send(
     picture = Pixels(b"jpeg", b"", 1, 1, "image/jpeg", "0" * 64)
     patch.setattr(module, "prepared_pixels", lambda *_: picture)
     patch.setattr(module.images, "picture_of", lambda *_: None)
-    patch.setattr(module, "_SAVE_AGAIN_SECONDS", 0.01)
+    patch.setattr(landing, "_SAVE_AGAIN_SECONDS", 0.01)
     question = Question("look", "observation", PairKind.OPEN, 1, ("What is seen?",))
     chosen = ChosenQuestion(question, 0, "What is seen?")
     prompt = build_prompt(chosen, {}, MetadataMode.NONE)
-    items = [Item(Planned(image, "ab" * 32, 0, (), chosen, prompt, {}, 100, f"f{n}")) for n in range(count)]
+    left = [
+        Unanswered(Planned(image, "ab" * 32, 0, (), chosen, prompt, {}, 100, f"f{n}")) for n in range(count)
+    ]
     plan, client = Plan("gemini", "a-model", "https://x.example", concurrency=concurrency), Answers(reply)
     (folder / "job").mkdir()
     report = Report(folder / "job", None)
     sending = Sending(store, plan, add_run(store), PRICE, Budget(None, 0), report, lambda _: None)
     try:
-        asyncio.run(sending.work(items, client))  # type: ignore[arg-type]
+        asyncio.run(sending.work(left, client))  # type: ignore[arg-type]
     except Exception as error:
         return sending, client, error
     finally:
