@@ -13,6 +13,7 @@ from dermagui.cli.console import (
     ask,
     counts_line,
     json_argument,
+    positive_number,
     print_json,
     project_argument,
     say,
@@ -41,7 +42,7 @@ def declare(commands: Commands) -> None:
     parser.add_argument("--provider", choices=("gemini", "practice"), required=True)
     parser.add_argument("--model", metavar="M", help="id of the model (default: the setting gemini.model)")
     parser.add_argument("--base-url", metavar="URL", help="address of the service")
-    parser.add_argument("--questions", type=_positive, metavar="K", help="questions for each image")
+    parser.add_argument("--questions", type=positive_number, metavar="K", help="questions for each image")
     parser.add_argument(
         "--metadata",
         choices=[mode.value for mode in MetadataMode],
@@ -51,13 +52,15 @@ def declare(commands: Commands) -> None:
     parser.add_argument("--language", default="en", metavar="CODE", help="language of the answers")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="draws other questions")
     parser.add_argument(
-        "--longest-side", type=_positive, metavar="PIXELS", help="size of the pictures that are sent"
+        "--longest-side", type=positive_number, metavar="PIXELS", help="size of the pictures that are sent"
     )
-    parser.add_argument("--concurrency", type=_positive, metavar="N", help="requests in flight at most")
+    parser.add_argument("--concurrency", type=positive_number, metavar="N", help="requests in flight at most")
     parser.add_argument(
         "--budget", type=_dollars, metavar="USD", help="what this plan may cost in all its runs"
     )
-    parser.add_argument("--limit", type=_positive, metavar="N", help="only the first N requests of the plan")
+    parser.add_argument(
+        "--limit", type=positive_number, metavar="N", help="only the first N requests of the plan"
+    )
     parser.add_argument("--tier", choices=("undeclared", "free", "paid"), help="what kind of key it is")
     parser.add_argument("--flex", action="store_true", help="half the price, slower (service tier flex)")
     parser.add_argument(
@@ -259,12 +262,6 @@ def _run(arguments: Arguments, parameters: dict[str, Any], key: str | None) -> t
             f"{counts_line(figures.get('counts', {}))}. Left: {figures.get('left', 0):,}."
         )
     return code, end
-
-
-def _positive(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above zero")
-    return int(text)
 
 
 def _dollars(text: str) -> int:

@@ -35,11 +35,15 @@ _BEFORE, _AFTER = r"(?<![^\W_])", r"(?![^\W_])"
 _WORD = r"[^\W\d_]+(?:['’-][^\W\d_]+)*"
 _TITLES = r"(?:dr|prof|mr|mrs|ms|miss|sir|herr|frau|mme|monsieur|madame|señora?|sra?|bay|bayan|hasta)"
 _ID_LABELS = (
-    r"(?:pat(?:ient)?|case|mrn|id|record|accession|ssn|nhs|chart|pid|tc)"
-    r"(?:[ _-]?(?:id|no|nr|number))?[ .:#_-]*"
+    r"(?:(?:pat(?:ient)?|case|mrn|id|record|accession|ssn|nhs|chart|pid|tc)"
+    r"(?:[ _-]?(?:id|no|nr|number))?[ .:#_-]*|pt?(?:[-_#]|(?=\d{3})))"
 )
+"""A lone P counts only before a dash or three digits: p16 and p53 are markers of tumours."""
 _ID = r"[a-z]{0,3}[-_]?\d{2,}[\w-]*"
 _LABELS = r"(?:patient|name|nurse|doctor|physician|examiner|photographer|surname)"
+
+_ID_FIELDS = frozenset({"patient", "lesion"})
+"""Fields whose values name somebody, or a part of somebody, whatever they look like."""
 
 _CAPITALISED = rf"(?=[^\W\d_a-z]){_WORD}"
 
@@ -71,6 +75,9 @@ def identifying_text(texts: Mapping[str, str]) -> tuple[PersonalData, ...]:
 
 
 def _findings(place: str, text: str) -> Iterator[PersonalData]:
+    if place in _ID_FIELDS:
+        yield from [PersonalData(place, "id", text.strip())] if text.strip() else []
+        return
     for tag, pattern in _PATTERNS:
         for found in pattern.finditer(text):
             yield PersonalData(place, tag, found[0].strip())

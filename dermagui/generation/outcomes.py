@@ -94,6 +94,8 @@ class Outcome:
     usage: Usage = field(default_factory=Usage)
     model_version: str = ""
     response_id: str = ""
+    reached: bool = True
+    """Whether anybody was asked at all: False where no connection came about."""
 
 
 _BLOCKED = frozenset(
@@ -158,7 +160,8 @@ def classify_failure(failure: TransportFailure, reason: str = "") -> Outcome:
     """The outcome of an attempt that got no JSON at all."""
     values: dict[str, object] = {"reason": _without_key(reason)[:500]}
     if failure is TransportFailure.CONNECT:
-        return Outcome(RequestState.RETRYABLE, "network.no_connection", Action.RETRY_LATER, False, values)
+        code = "network.no_connection"
+        return Outcome(RequestState.RETRYABLE, code, Action.RETRY_LATER, False, values, reached=False)
     if failure is TransportFailure.NOT_JSON:
         return Outcome(RequestState.INVALID, "answer.no_json_body", Action.RETRY_SOON, None, values)
     code = "request.timeout" if failure is TransportFailure.TIMEOUT else "request.disconnected"

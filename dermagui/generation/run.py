@@ -115,10 +115,9 @@ async def _check_model(gemini: Gemini, plan: Plan, report: Report) -> None:
 
 def _figures(store: Store, sending: Sending, planned: Iterable[Planned]) -> dict[str, object]:
     """What was sent, and what is left: what a further run would send, if nobody says anything special."""
-    sent = sum(count for state, count in sending.counts.items() if state != "skipped")
     left = what_is_left(sending.plan, planned, requests.histories(store))
     return {
-        "sent": sent,
+        "sent": sending.sent,
         "left": sum(request.planned.fingerprint not in sending.skipped for request in left),
         "counts": dict(sending.counts),
         "spent_micro_usd": sending.spent_micro_usd,

@@ -66,7 +66,7 @@ class Budget:
 
 
 class Sending:
-    """One run's traffic. ``work`` sends what it is given; ``counts`` and ``spent_micro_usd`` tell of it."""
+    """One run's traffic. ``work`` sends what it is given; what is public tells what became of it."""
 
     def __init__(
         self,
@@ -83,6 +83,8 @@ class Sending:
         self._store, self._plan, self._run_uid, self._price = store, plan, run_uid, price
         self._budget, self._report, self._use_answers = budget, report, use_answers
         self.counts: Counter[str] = Counter()
+        self.sent = 0
+        """Attempts that reached somebody."""
         self.skipped: set[str] = set()
         """Fingerprints of what could not be sent, because of its picture."""
         self.spent_micro_usd = 0
@@ -285,6 +287,7 @@ class Sending:
             self._budget.committed += flight.reserved_micro_usd if unknown else settlement.cost_micro_usd
             self.spent_micro_usd += settlement.cost_micro_usd
             self.counts[outcome.state] += 1
+            self.sent += outcome.reached
             if outcome.state is RequestState.ANSWERED:
                 answered.append(flight.uid)
             self._act(flight.request, outcome)

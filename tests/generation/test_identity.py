@@ -24,6 +24,8 @@ def found(text: str, place: str = "notes") -> list[tuple[str, str]]:
         ("call (0171) 123-4567", [("phone", "(0171) 123-4567")]),
         ("MRN 0012345", [("id", "MRN 0012345")]),
         ("patient ID: A-4711", [("id", "patient ID: A-4711")]),
+        ("nevus of P-001, back", [("id", "P-001")]),
+        ("pt_17 and P0042", [("id", "pt_17"), ("id", "P0042")]),
         ("lesion of 12345678901", [("id", "12345678901")]),
         ("name: Ayşe Yılmaz", [("name", "name: Ayşe Yılmaz")]),
         ("Herr Schmidt", [("name", "Herr Schmidt")]),
@@ -43,6 +45,7 @@ def test_found_in_notes(text: str, findings: list[tuple[str, str]]) -> None:
         ("IMG_20240305_101010.jpg", [("date", "20240305"), ("id", "101010")]),
         ("patient_Jane_Doe.dcm", [("name", "patient_Jane_Doe")]),
         ("ISIC_0024306.jpg", [("id", "ISIC_0024306")]),
+        ("P-001_left_arm.jpg", [("id", "P-001_left_arm")]),
     ],
 )
 def test_found_in_file_names(name: str, findings: list[tuple[str, str]]) -> None:
@@ -57,6 +60,7 @@ def test_found_in_file_names(name: str, findings: list[tuple[str, str]]) -> None
         "size 3.5 x 4.2 mm, weight 0.25",
         "Patient reports itching since 2019",
         "in 3 of 12 cases",
+        "p16 and p53 positive, p 12",
         "Spitz, Bowen, Paget, Kaposi, Clark",
         "anna",
         "asymmetrical, 5-10 mm",
@@ -73,6 +77,11 @@ def test_every_finding_says_where_it_stands() -> None:
         ("file name", "name", "max"),
         ("body_site", "name", "Dr. No"),
     ]
+
+
+@pytest.mark.parametrize("value", ["P-001", "7", "jane", "HAM_0004230"])
+def test_the_name_of_a_patient_is_an_id_whatever_it_looks_like(value: str) -> None:
+    assert found(value, "patient") == found(value, "lesion") == [("id", value)]
 
 
 @pytest.mark.parametrize("unit", ["a", "0 ", "1.", "Patient ", "(0", "case ", "12-", "x@", "anna_"])

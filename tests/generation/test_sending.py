@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dermagui.errors import UserError
+from dermagui.errors import Stopped, UserError
 from dermagui.generation import landing
 from dermagui.generation import sending as module
 from dermagui.generation.gemini import Call, Reply
@@ -103,3 +103,14 @@ def test_a_body_that_nests_too_deeply_is_no_json(tmp_path: Path, monkeypatch: py
         _, client, raised = send(store, tmp_path, monkeypatch, Reply(body="[" * 200_000), 1)
         assert raised is None
         assert requests.count_requests(store) == {"invalid": client.asked}
+
+
+def test_what_reached_nobody_was_not_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "retry_delay_seconds", lambda *_: 0.01)
+    refused = Reply(http_status=0, transport="connect", message="Connection refused")
+    with new_store(tmp_path / "project") as store:
+        sending, client, raised = send(store, tmp_path, monkeypatch, refused, 3)
+        assert requests.count_requests(store) == {"retryable": client.asked}
+    assert isinstance(raised, Stopped)
+    assert (raised.code, sending.sent) == ("network.no_connection", 0)
+    assert sending.counts["retryable"] == client.asked > 0
