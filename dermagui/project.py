@@ -72,8 +72,24 @@ def create_project(folder: Path) -> None:
         create_database(folder)
     except UserError:
         # A project that is half made would stand in the way of the next attempt.
-        for path in folder.iterdir():
-            path.rmdir() if path.is_dir() else path.unlink()
+        _empty(folder)
+        raise
+
+
+def copy_project(source: Path, folder: Path) -> None:
+    """Saves a copy of a project, as it is at this moment, in a folder that does not exist or is empty.
+
+    Pictures lie outside of projects and are not copied; caches are made anew. Raises what
+    ``create_project`` and ``Store`` raise; then nothing is left in ``folder``.
+    """
+    if folder.resolve().is_relative_to(source.resolve()):
+        raise UserError("project.copy_inside", path=paths.display_path(folder))
+    create_project(folder)
+    try:
+        with Store(source, read_only=True) as store:
+            store.copy_to(folder / paths.DATABASE_NAME)
+    except BaseException:
+        _empty(folder)
         raise
 
 
@@ -86,6 +102,11 @@ def home_project() -> Path:
     folder = paths.data_folder()
     create_database(folder)
     return folder
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.rmdir() if path.is_dir() else path.unlink()
 
 
 def _identity() -> dict[str, str]:

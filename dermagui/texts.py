@@ -13,6 +13,8 @@ SENTENCES: dict[str, str] = {
     "project.not_found": "There is no project in {path}; make one with `dermagui new {path}`.",
     "project.exists": "There is a project in {path} already; choose another folder.",
     "project.folder_not_empty": "{path} is not empty; choose a new or an empty folder for the project.",
+    "project.copy_inside": "{path} lies in the project itself; choose another folder for the copy.",
+    "child.died": "A process of dermagui ended before its work did; try again, and look into the log if it happens again.",
     "project.newer": "{path} was written by a newer version of dermagui; update dermagui to open it.",
     "project.older": "{path} was written by an older version of dermagui, and cannot be brought up to date because it is read-only.",
     "project.read_only": "The project in {path} is open on another computer or write-protected, so it can only be read.",

@@ -14,7 +14,7 @@ import pytest
 
 from dermagui import paths
 from dermagui.errors import UserError
-from dermagui.project import LOCK_NAME, Project, create_project
+from dermagui.project import LOCK_NAME, Project, copy_project, create_project
 
 OPEN = """
 import json, platform, sys
@@ -210,3 +210,25 @@ def test_on_a_network_folder_there_is_no_write_ahead_log(
             assert project.store.value("PRAGMA journal_mode") == "delete"
     with Project(tmp_path / "project") as project:
         assert project.store.value("PRAGMA journal_mode") == "wal", "copied to a disk of its own"
+
+
+def test_a_copy_holds_what_is_in_the_log_too_and_leaves_the_original_open(tmp_path: Path) -> None:
+    create_project(tmp_path / "study")
+    with Project(tmp_path / "study") as project:
+        project.store.set_fact("colour", "blue")
+        copy_project(tmp_path / "study", tmp_path / "copy")
+        project.store.set_fact("colour", "red")
+    with Project(tmp_path / "copy") as copied:
+        assert copied.store.fact("colour") == "blue"
+        assert not copied.store.read_only
+
+
+def test_a_copy_goes_neither_into_the_project_nor_over_something_else(tmp_path: Path) -> None:
+    create_project(tmp_path / "study")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").write_text("mine")
+    with pytest.raises(UserError, match=r"project\.copy_inside"):
+        copy_project(tmp_path / "study", tmp_path / "study" / "copy")
+    with pytest.raises(UserError, match=r"project\.folder_not_empty"):
+        copy_project(tmp_path / "study", tmp_path / "full")
+    assert [path.name for path in (tmp_path / "full").iterdir()] == ["thesis.txt"]

@@ -17,20 +17,22 @@ _NO_CODES = re.compile(
 _PACKAGE = Path(settings.__file__).parent
 
 
+def _texts_like_codes(path: Path) -> dict[str, str]:
+    return {
+        node.value: f"{path.name}:{node.lineno}"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and _CODE.fullmatch(node.value)
+    }
+
+
 def _codes() -> dict[str, str]:
-    """Every text in our code that looks like a code, and where it stands."""
+    """Every text in our code that looks like a code and is none of settings and actions; and where."""
     found: dict[str, str] = {}
     for path in _PACKAGE.rglob("*.py"):
-        if path.name == "texts.py":
-            continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and _CODE.fullmatch(node.value):
-                found[node.value] = f"{path.name}:{node.lineno}"
-    return {
-        code: place
-        for code, place in found.items()
-        if not _NO_CODES.match(code) and code not in settings.SETTINGS
-    }
+        if path.name != "texts.py":
+            found |= _texts_like_codes(path)
+    others = {*settings.SETTINGS, *_texts_like_codes(_PACKAGE / "ui" / "actions.py")}
+    return {code: place for code, place in found.items() if not _NO_CODES.match(code) and code not in others}
 
 
 def test_every_code_is_worded() -> None:

@@ -10,7 +10,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -67,9 +67,12 @@ class Store:
     def _back_up(self, path: Path) -> None:
         folder = path.parent / "backups"
         folder.mkdir(exist_ok=True)
-        with sqlite3.connect(folder / f"before-upgrade-{now().replace(':', '-')}.db") as copy:
+        self.copy_to(folder / f"before-upgrade-{now().replace(':', '-')}.db")
+
+    def copy_to(self, path: Path) -> None:
+        """Writes this database, as it is at one moment, over the one in ``path``."""
+        with told_apart(path.parent), closing(sqlite3.connect(path)) as copy:
             self.conn.backup(copy)
-        copy.close()
 
     @property
     def conn(self) -> sqlite3.Connection:
