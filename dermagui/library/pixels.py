@@ -48,6 +48,16 @@ def pixels(picture: Picture, recipe: PixelRecipe, redactions: tuple[Region, ...]
     return _encode(image.size, image.tobytes(), recipe)
 
 
+def full_rows(picture: Picture, redactions: tuple[Region, ...] = ()) -> tuple[int, int, bytes]:
+    """Width, height and RGB8 rows of a picture at full size: what every recipe starts from.
+
+    For the screen, where encoding would cost more than decoding; raises like ``decode.open_picture``.
+    """
+    with opened(picture.path) as file:
+        image = _redact(decode_frame(file, picture.frame).image, redactions)
+    return image.width, image.height, image.tobytes()
+
+
 def full_size(picture: Picture) -> tuple[int, int]:
     """Width and height in pixels after orientation; raises like ``decode.open_picture``."""
     with opened(picture.path) as file:

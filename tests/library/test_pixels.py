@@ -20,6 +20,7 @@ from dermagui.library.pixels import (
     REDACTION_COLOUR,
     cached_pixels,
     forget_pixels,
+    full_rows,
     full_size,
     pixels,
     prepared_pixels,
@@ -187,6 +188,14 @@ def test_the_full_size_is_that_of_the_upright_picture(tmp_path: Path) -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (640, 480)).save(buffer, "JPEG", exif=exif)
     assert full_size(written(tmp_path, buffer.getvalue())) == (480, 640)
+
+
+def test_the_full_rows_are_those_of_a_lossless_recipe(tmp_path: Path) -> None:
+    path = tmp_path / "turned.jpg"
+    path.write_bytes(encoded(stored_for(quadrants(), 6), "JPEG", exif=exif_with_orientation(6)))
+    regions = (Region(3, 4, 5, 6),)
+    lossless = pixels(Picture(path), PNG_RECIPE, regions)
+    assert full_rows(Picture(path), regions) == (lossless.width, lossless.height, lossless.rgb)
 
 
 def test_a_reduction_is_the_same_whether_the_jpeg_was_decoded_small_or_not(tmp_path: Path) -> None:
