@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from dermagui.storage.database import Row, Store, told_apart
+from dermagui.storage.filters import forget_filters
 from dermagui.storage.moments import now
 
 
@@ -90,6 +91,7 @@ def remove_files(
         _unindex(store)
         for statement in _STATEMENTS:
             conn.execute(statement)
+        forget_filters(store)
         conn.executemany(
             "INSERT OR REPLACE INTO tombstones VALUES (?, ?, ?)",
             [(hash_, kind, now()) for hash_, kind in tombstones],
