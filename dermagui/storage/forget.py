@@ -120,7 +120,9 @@ _STATEMENTS = (
     "DELETE FROM metadata WHERE file_id IN (SELECT id FROM gone_files)",
     "DELETE FROM former_hashes WHERE file_id IN (SELECT id FROM gone_files)",
     "DELETE FROM files WHERE id IN (SELECT id FROM gone_files)",
-    "DELETE FROM metadata WHERE case_id NOT IN (SELECT case_id FROM files WHERE case_id IS NOT NULL)",
+    # A row about a file has no case, and no value, not even that one, is in an empty list of cases.
+    """DELETE FROM metadata WHERE case_id IS NOT NULL
+        AND case_id NOT IN (SELECT case_id FROM files WHERE case_id IS NOT NULL)""",
     "DELETE FROM cases WHERE id NOT IN (SELECT case_id FROM files WHERE case_id IS NOT NULL)",
     # The name of a folder, of a table or of an export may be a patient's as well.
     "DELETE FROM sources WHERE id NOT IN (SELECT source_id FROM files)",

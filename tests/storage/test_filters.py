@@ -153,3 +153,10 @@ def test_a_saved_filter_goes_with_what_was_forgotten(shelf: Store) -> None:
     sha256 = str(shelf.value("SELECT sha256 FROM files WHERE id = ?", (file_id,)))
     remove_files(shelf, [file_id], [sha256], [])
     assert list(saved_filters(shelf)) == ["others"]
+
+
+def test_forgetting_the_last_patient_leaves_what_is_said_of_other_files(shelf: Store) -> None:
+    file_id = _file_id(shelf, "b.png")
+    sha256 = str(shelf.value("SELECT sha256 FROM files WHERE id = ?", (file_id,)))
+    remove_files(shelf, [file_id], [sha256], [])
+    assert _paths(shelf, Filter(fields=(("diagnosis", "melanoma"),))) == ["a.png"]
