@@ -61,6 +61,7 @@ SETTINGS = {
     setting.key: setting
     for setting in (
         Setting("person.name", ""),
+        Setting("window.theme", "system", ("system", "light", "dark")),
         Setting("gemini.model", "gemini-3.5-flash-lite"),
         Setting("gemini.base_url", "https://generativelanguage.googleapis.com"),
         Setting("gemini.api_version", "v1"),

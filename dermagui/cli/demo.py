@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dermagui.cli.console import Arguments, Commands
+from dermagui.cli.console import Arguments, Commands, print_json
+from dermagui.errors import DermaError
 
 
 def declare(commands: Commands) -> None:
@@ -19,6 +20,9 @@ def declare(commands: Commands) -> None:
     server.add_argument("--script", required=True)
     server.add_argument("--log", required=True)
     server.set_defaults(run=_serve)
+    project = commands.add_parser("demo-project")
+    project.add_argument("folder", type=Path)
+    project.set_defaults(run=_make_project)
 
 
 def _serve(arguments: Arguments) -> int:
@@ -26,6 +30,18 @@ def _serve(arguments: Arguments) -> int:
     from dermagui.demo.server import main
 
     main(["--script", arguments.script, "--log", arguments.log, "--until-stdin-ends"])
+    return 0
+
+
+def _make_project(arguments: Arguments) -> int:
+    """Makes the project that the window opens as its demo, and tells where it is, or why there is none."""
+    from dermagui.demo.project import make_demo_project
+
+    try:
+        print_json({"folder": str(make_demo_project(arguments.folder))})
+    except DermaError as error:
+        print_json({"error": {"code": error.code, "values": error.values}})
+        raise
     return 0
 
 

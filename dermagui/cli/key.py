@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from dermagui import api_key
 from dermagui.api_key import GEMINI, HUGGINGFACE, VARIABLES, ApiKey
-from dermagui.cli.console import Arguments, Commands, say
-from dermagui.errors import UserError
+from dermagui.cli.console import Arguments, Commands, json_argument, print_json, say
+from dermagui.errors import DermaError, UserError
 
 
 def declare(commands: Commands) -> None:
@@ -21,6 +22,7 @@ def declare(commands: Commands) -> None:
         default=GEMINI,
         help="whose key: gemini (default), or huggingface for models that ask for an account",
     )
+    json_argument(parser)
     parser.set_defaults(run=run)
 
 
@@ -35,9 +37,26 @@ def run(arguments: Arguments) -> int:
     elif arguments.action == "show":
         found = api_key.find_key(service)
         say(f"Key {found}." if found else "There is no key.")
+    elif arguments.json:
+        _print_test(service)
     else:
-        _test(service)
+        _say_test(*_test(service))
     return 0
+
+
+def _print_test(service: str) -> None:
+    """The test as the window asks for it: what the key may do, or why not."""
+    try:
+        key, found = _test(service)
+    except DermaError as error:
+        print_json({"error": {"code": error.code, "values": error.values}})
+        raise
+    print_json({"key": str(key)} | found)
+
+
+def _say_test(key: ApiKey, found: dict[str, Any]) -> None:
+    more = f"It belongs to {found['owner']}" if "owner" in found else f"Models: {', '.join(found['models'])}"
+    say(f"The key {key} works. {more}.")
 
 
 def _read(service: str) -> str:
@@ -48,25 +67,25 @@ def _read(service: str) -> str:
     return sys.stdin.readline()
 
 
-def _test(service: str) -> None:
-    """Asks the service about the key: that costs nothing and sends no image."""
+def _test(service: str) -> tuple[ApiKey, dict[str, Any]]:
+    """Asks the service about the key: free, and no image is sent. Its ``models``, or its ``owner``."""
     from dermagui.logs import hide
 
     key = api_key.find_key(service)
     if key is None:
         raise UserError("key.missing" if service == GEMINI else "key.missing_token")
     hide(key.value)
-    {GEMINI: _test_gemini, HUGGINGFACE: _test_huggingface}[service](key)
+    return key, {GEMINI: _test_gemini, HUGGINGFACE: _test_huggingface}[service](key)
 
 
-def _test_huggingface(key: ApiKey) -> None:
+def _test_huggingface(key: ApiKey) -> dict[str, Any]:
     from dermagui.chat import hub
 
     with hub.connect(key.value) as opened:
-        say(f"The key {key} works. It belongs to {hub.owner_of_token(opened)}.")
+        return {"owner": hub.owner_of_token(opened)}
 
 
-def _test_gemini(key: ApiKey) -> None:
+def _test_gemini(key: ApiKey) -> dict[str, Any]:
     import asyncio
 
     from dermagui import settings
@@ -85,5 +104,4 @@ def _test_gemini(key: ApiKey) -> None:
         async with Gemini(service) as gemini:
             return await gemini.list_models()
 
-    found = asyncio.run(models())
-    say(f"The key {key} works. Models: {', '.join(found)}.")
+    return {"models": asyncio.run(models())}

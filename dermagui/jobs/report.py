@@ -116,3 +116,12 @@ def read_events(folder: Path, position: int = 0) -> tuple[list[Event], int]:
         with suppress(ValueError):
             events.append(json.loads(line))
     return events, position + len(whole)
+
+
+def last_events(folder: Path, size_bytes: int = 65_536) -> list[Event]:
+    """The newest events of a job, as many as stand in the last bytes of its story."""
+    try:
+        size = (folder / EVENTS_NAME).stat().st_size
+    except OSError:
+        return []
+    return read_events(folder, max(0, size - size_bytes))[0]

@@ -1,25 +1,99 @@
-"""Starts the window."""
+"""Starts the window: one for each user, with the project that is named, and no fault without a word."""
 
 from __future__ import annotations
 
+import argparse
+import logging
+import os
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from types import TracebackType
 
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
+from dermagui import settings
+from dermagui.errors import DermaError
+from dermagui.logs import start_logging
+from dermagui.ui.shell import state
+from dermagui.ui.shell.report import CrashDialog
+from dermagui.ui.shell.single import FirstWindow, ask_first
+from dermagui.ui.shell.welcome import SEEN
 from dermagui.ui.theme import apply_theme
 from dermagui.ui.window import Window
+
+_log = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] = ()) -> int:
     """Shows the window, with the project in the folder that is named, until it is closed; the exit code."""
+    parsed = _parser().parse_args(arguments)
+    if parsed.pictures:
+        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     application = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(application, QApplication)
     application.setApplicationName("dermagui")
-    apply_theme(application, "system")
+    if parsed.pictures:
+        from dermagui.ui.pictures import take_pictures
+
+        return take_pictures(application, parsed.pictures, parsed.project)
+    if ask_first(str(parsed.project.resolve()) if parsed.project else ""):
+        return 0
+    start_logging()
+    apply_theme(application, _theme())
     window = Window()
+    sys.excepthook = _Crashes(window)
+    first = FirstWindow(window)
+    first.asked.connect(lambda folder: _come_up(window, folder))
+    first.listen()
     window.show()
-    for folder in arguments[:1]:
-        window.desk.open_project(Path(folder))
+    if parsed.project:
+        window.desk.open_project(parsed.project)
+    elif not state.is_set(SEEN):
+        QTimer.singleShot(0, window, window.show_welcome)
     return application.exec()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="dermagui window")
+    parser.add_argument("project", nargs="?", type=Path, metavar="PROJECT", help="folder of the project")
+    parser.add_argument("--pictures", type=Path, metavar="DIR", help=argparse.SUPPRESS)
+    return parser
+
+
+def _theme() -> str:
+    try:
+        return settings.text("window.theme")
+    except DermaError:  # the page of settings says what is wrong with the file
+        return "system"
+
+
+def _come_up(window: Window, folder: str) -> None:
+    """Somebody started dermagui again."""
+    window.setWindowState(window.windowState() & ~Qt.WindowState.WindowMinimized)
+    window.show()
+    window.raise_()
+    window.activateWindow()
+    if folder:
+        window.desk.open_project(Path(folder))
+
+
+class _Crashes:
+    """What Python calls with an error that nobody expected: writes it down and shows it, one at a time."""
+
+    def __init__(self, window: Window) -> None:
+        self._window = window
+        self._shown: CrashDialog | None = None
+
+    def __call__(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        _log.error("the window failed", exc_info=(kind, error, trace))
+        if self._shown is None and not issubclass(kind, KeyboardInterrupt):
+            text = "".join(traceback.format_exception(kind, error, trace))
+            self._shown = CrashDialog(text, self._window.desk.folder, self._window)
+            self._shown.finished.connect(self._on_shown_finished)
+            self._shown.open()
+
+    def _on_shown_finished(self) -> None:
+        self._shown = None

@@ -38,6 +38,8 @@ class Desk(QObject):
     """A frozenset of kinds (see ``EVERYTHING``) of which rows may differ from what is shown."""
     failed = Signal(object)
     """A ``DermaError`` that nobody else shows: a bar in the page words it."""
+    saved = Signal()
+    """Something that was asked for here was written."""
     _arrived = Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -46,6 +48,7 @@ class Desk(QObject):
         self._database: ThreadPoolExecutor | None = None
         self._pictures = ThreadPoolExecutor(_PICTURE_THREADS, thread_name_prefix="pictures")
         self._version = 0
+        self._under_way = 0
         self._arrived.connect(self._on_arrived, Qt.ConnectionType.QueuedConnection)
         self._look = QTimer(self, interval=_LOOK_MILLISECONDS)
         self._look.timeout.connect(self._on_look_timeout)
@@ -94,6 +97,11 @@ class Desk(QObject):
         self.close_project()
         self._pictures.shutdown(wait=True, cancel_futures=True)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way whose result would still change what is shown."""
+        return self._under_way == 0
+
     # -- work -----------------------------------------------------------------------------------
 
     def ask(
@@ -120,6 +128,7 @@ class Desk(QObject):
                 if then is not None:
                     then(result)
                 if changes:
+                    self.saved.emit()
                     self.rows_changed.emit(changes)
 
         self._submit(database, partial(work, project.store), arrived, failed, owner)
@@ -156,11 +165,13 @@ class Desk(QObject):
             else:
                 then(future.result())
 
+        self._under_way += 1
         future = threads.submit(work)
         future.add_done_callback(lambda done: self._arrived.emit(partial(deliver, done)))
         return future
 
     def _on_arrived(self, deliver: Callable[[], None]) -> None:
+        self._under_way -= 1
         deliver()
 
     # -- what other processes do ------------------------------------------------------------------

@@ -56,6 +56,7 @@ class _Engine(QIconEngine):
 
 def icon(name: str, tint: tuple[str, str] | None = None) -> QIcon:
     """The icon of that name; ``tint`` is a pair of ``theme.py``, such as ``theme.DANGER``."""
+    _svg(name)  # one that is missing fails here, and not in the midst of painting
     return QIcon(_Engine(name, tint))
 
 
@@ -79,6 +80,10 @@ class Sign(QWidget):
 
 
 @cache
+def _svg(name: str) -> str:
+    return (paths.resources() / "icons" / f"{name}.svg").read_text(encoding="utf-8")
+
+
+@cache
 def _renderer(name: str, colour: str) -> QSvgRenderer:
-    text = (paths.resources() / "icons" / f"{name}.svg").read_text(encoding="utf-8")
-    return QSvgRenderer(QByteArray(text.replace("currentColor", colour).encode()))
+    return QSvgRenderer(QByteArray(_svg(name).replace("currentColor", colour).encode()))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
@@ -29,6 +32,39 @@ class Followed:
     position: int = 0
     progress: Event = field(default_factory=dict)
     """The newest ``progress`` event: done, total, unit."""
+    first: Event = field(default_factory=dict)
+    """The first ``progress`` event with the same unit and total, from which the rate is reckoned."""
+    heartbeat: Event = field(default_factory=dict)
+    """The newest ``heartbeat`` event; a generation's tells ``spent_micro_usd``."""
+
+    def hear(self, event: Event) -> None:
+        """Takes in one event of the story."""
+        if event["event"] == "heartbeat":
+            self.heartbeat = event
+        elif event["event"] == "progress":
+            same = all(self.first.get(name) == event[name] for name in ("unit", "total"))
+            self.first = self.first if same else event
+            self.progress = event
+
+    def per_second(self) -> float | None:
+        """How much gets done in a second, on the average so far; None as long as nobody can know."""
+        if not self.first:
+            return None
+        seconds = (_moment(self.progress) - _moment(self.first)).total_seconds()
+        done = self.progress["done"] - self.first["done"]
+        return done / seconds if seconds >= 1 and done > 0 else None
+
+    def seconds_left(self) -> float | None:
+        """How long the rest takes at this rate."""
+        rate, total = self.per_second(), self.progress.get("total")
+        return None if rate is None or not total else (total - self.progress["done"]) / rate
+
+    def money(self) -> tuple[int | None, int | None]:
+        """Micro-dollars spent and the budget, where the job tells of money that is really spent."""
+        plan = self.row["parameters"].get("plan", {})
+        if plan.get("provider") == "practice":
+            return None, None
+        return self.heartbeat.get("spent_micro_usd"), plan.get("budget_micro_usd")
 
 
 class Jobs(QObject):
@@ -43,6 +79,7 @@ class Jobs(QObject):
         super().__init__(desk)
         self.running: dict[str, Followed] = {}
         self._desk = desk
+        self._stopping: set[str] = set()
         self._reading = False
         self._timer = QTimer(self, interval=_FOLLOW_MILLISECONDS)
         self._timer.timeout.connect(self._on_timer_timeout)
@@ -72,14 +109,26 @@ class Jobs(QObject):
         followed, folder = self.running.get(job_id), self._desk.folder
         if followed is None or folder is None:
             return
-        stop = job_folder(folder, job_id) / STOP_NAME
-        grace_seconds = 0.0 if stop.exists() else 15.0
+        grace_seconds = 0.0 if job_id in self._stopping else 15.0
+        self._stopping.add(job_id)
         self._desk.work(
             partial(stop_job, folder, followed.row, grace_seconds=grace_seconds), _nothing, owner=self
         )
 
+    def is_stopping(self, job_id: str) -> bool:
+        """Whether this window asked that job to stop."""
+        return job_id in self._stopping
+
+    def ask_all_to_stop(self) -> None:
+        """Leaves word for every running job to stop, and waits for none: the window is about to close."""
+        folder = self._desk.folder
+        for job_id in self.running if folder else ():
+            with suppress(OSError):
+                (job_folder(cast(Path, folder), job_id) / STOP_NAME).touch()
+
     def _on_desk_project_changed(self) -> None:
         self.running.clear()
+        self._stopping.clear()
         self._timer.stop()
         self._look()
 
@@ -120,8 +169,7 @@ class Jobs(QObject):
                 continue
             followed.position = position
             for event in events:
-                if event["event"] == "progress":
-                    followed.progress = event
+                followed.hear(event)
                 over = over or event["event"] == "end"
                 self.told.emit(job_id, event)
         if over:
@@ -138,6 +186,10 @@ def _read_stories(folder: Path, positions: dict[str, int]) -> dict[str, tuple[li
     return {
         job_id: read_events(job_folder(folder, job_id), position) for job_id, position in positions.items()
     }
+
+
+def _moment(event: Event) -> datetime:
+    return datetime.fromisoformat(event["at"])
 
 
 def _nothing(_: object) -> None:

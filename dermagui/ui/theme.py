@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QGuiApplication, QPalette
+from PySide6.QtGui import QColor, QFont, QGuiApplication, QPalette
 from PySide6.QtWidgets import QApplication
 
 GRID = 8
@@ -11,6 +11,8 @@ GRID = 8
 PICTURE_GREY = QColor(118, 118, 118)
 """What pictures stand on in both themes: 18 % of the light (sRGB 118)."""
 SMALLEST_PIXELS = 13
+LINE = QPalette.ColorRole.Mid
+"""The colour of a line between two parts."""
 
 _ROLES = {
     QPalette.ColorRole.Window: ("#f3f3f2", "#262727"),
@@ -35,6 +37,9 @@ _DISABLED = ("#6f7173", "#8b8d8e")
 
 GOOD, WARNING, DANGER = ("#1d6b3a", "#7dcb98"), ("#8a5300", "#e7b457"), ("#a3261b", "#f09a90")
 """Colours of states in light and dark, as text on the window; a word or an icon says the same beside them."""
+
+LIT, ON_LIT = ("#8a5300", "#e7b457"), ("#ffffff", "#1b1c1d")
+"""What is filled to be noticed, such as "images may leave", and the text on it."""
 
 
 def apply_theme(application: QApplication, choice: str) -> None:
@@ -67,3 +72,14 @@ def palette_of(dark: bool) -> QPalette:
 def colour(pair: tuple[str, str], palette: QPalette) -> QColor:
     """One of ``GOOD``, ``WARNING``, ``DANGER`` as it must be on this palette."""
     return QColor(pair[palette.color(QPalette.ColorRole.Window).lightness() < 128])
+
+
+def heading_font(font: QFont) -> QFont:
+    """The larger of the two sizes, in the one weight for emphasis."""
+    larger = QFont(font)
+    if font.pixelSize() > 0:
+        larger.setPixelSize(round(font.pixelSize() * 1.3))
+    else:
+        larger.setPointSizeF(font.pointSizeF() * 1.3)
+    larger.setBold(True)
+    return larger

@@ -3,34 +3,58 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QCloseEvent
+from PySide6.QtGui import QAction, QCloseEvent, QGuiApplication
 from PySide6.QtWidgets import (
-    QButtonGroup,
-    QFileDialog,
+    QApplication,
+    QFrame,
     QHBoxLayout,
     QLabel,
     QMainWindow,
+    QMenu,
+    QMessageBox,
     QSplitter,
     QStackedWidget,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
+from dermagui import settings
 from dermagui.errors import DermaError
-from dermagui.project import create_project
-from dermagui.ui import actions, texts
+from dermagui.ui import actions, theme
 from dermagui.ui.desk import EVERYTHING, Desk
 from dermagui.ui.generate.page import GeneratePage
 from dermagui.ui.jobs import Jobs
 from dermagui.ui.library.page import LibraryPage
 from dermagui.ui.page import Page
 from dermagui.ui.review.page import ReviewPage
+from dermagui.ui.settings.page import SettingsPage
+from dermagui.ui.shell import state
+from dermagui.ui.shell.job_strip import JobStrip
+from dermagui.ui.shell.jobs_page import JobsPage
+from dermagui.ui.shell.mending import mending
+from dermagui.ui.shell.palette import ActionPalette, KeySheet
+from dermagui.ui.shell.privacy import Privacy
+from dermagui.ui.shell.privacy_page import PrivacyPage
+from dermagui.ui.shell.projects import Projects
+from dermagui.ui.shell.rail import Rail, title_of
+from dermagui.ui.shell.report import ReportDialog
+from dermagui.ui.shell.title_strip import TitleStrip
+from dermagui.ui.shell.welcome import Welcome
+from dermagui.ui.widgets.bar import Bar, Level
 
-PAGES = (LibraryPage, GeneratePage, ReviewPage)
+_MENU = (
+    "project.new",
+    "project.open",
+    "",
+    "project.demo",
+    "project.copy",
+    "project.close",
+    "",
+    "window.quit",
+)
+"""The project's menu; an empty name is a line, the first one with the recent projects before it."""
 
 
 class Window(QMainWindow):
@@ -40,59 +64,99 @@ class Window(QMainWindow):
         super().__init__()
         self.desk = Desk(self)
         self.jobs = Jobs(self.desk)
-        self.pages: dict[str, Page] = {page.name: page(self.desk, self.jobs) for page in PAGES}
+        self.privacy = Privacy(self.desk)
+        self.bar = Bar()
+        self.held = Bar()
+        self.projects = Projects(self.desk, self.bar, self)
+        self.pages: dict[str, Page] = {page.name: page for page in self._build_pages()}
         self._stale: dict[str, frozenset[str]] = {}
-        self._rail = QButtonGroup(self)
         self._stack = QStackedWidget()
         self._details = QStackedWidget()
-        self._error = QLabel(wordWrap=True)
-        self._error.hide()
+        self._middle = QSplitter(Qt.Orientation.Horizontal)
+        self._rail = Rail(list(self.pages))
+        self._actions = {row.id: self._make_action(row) for row in actions.WINDOW}
+        self._strip = TitleStrip(
+            self._build_menu(), self._actions["window.palette"], partial(self.show_page, "privacy")
+        )
+        self._job_strip = JobStrip(self.jobs)
         self._build()
-        self._build_actions()
-        self.desk.project_changed.connect(self._on_desk_project_changed)
-        self.desk.rows_changed.connect(self._on_desk_rows_changed)
-        self.desk.failed.connect(self._on_desk_failed)
+        self._connect()
         self.show_page("library")
+        self.restoreGeometry(state.kept_bytes("window/geometry"))
+        self._middle.restoreState(state.kept_bytes("window/middle"))
 
     # -- building -------------------------------------------------------------------------------
+
+    def _build_pages(self) -> tuple[Page, ...]:
+        settings_page = SettingsPage(self.desk, self.jobs)
+        settings_page.changed.connect(self._on_setting_changed)
+        jobs_page = JobsPage(self.desk, self.jobs)
+        jobs_page.wants.connect(self.show_page)
+        return (
+            LibraryPage(self.desk, self.jobs),
+            GeneratePage(self.desk, self.jobs),
+            ReviewPage(self.desk, self.jobs),
+            jobs_page,
+            PrivacyPage(self.desk, self.jobs, self.privacy),
+            settings_page,
+        )
+
+    def _make_action(self, row: actions.Action) -> QAction:
+        action = actions.make_action(row, lambda: getattr(self, row.method)(), self)
+        self.addAction(action)
+        return action
+
+    def _build_menu(self) -> QMenu:
+        menu = QMenu(self)
+        for id_ in _MENU:
+            if id_:
+                menu.addAction(self._actions[id_])
+            elif self.projects.recent.menuAction() not in menu.actions():
+                menu.addMenu(self.projects.recent)
+                menu.addSeparator()
+            else:
+                menu.addSeparator()
+        return menu
 
     def _build(self) -> None:
         self.setWindowTitle("dermagui")
         self.resize(1280, 800)
-        middle = QSplitter(Qt.Orientation.Horizontal)
-        middle.addWidget(self._stack)
-        middle.addWidget(self._details)
-        middle.setStretchFactor(0, 1)
+        for page in self.pages.values():
+            self._stack.addWidget(page)
+            self._details.addWidget(page.detail or QWidget())
+        self._middle.addWidget(self._stack)
+        self._middle.addWidget(self._details)
+        self._middle.setStretchFactor(0, 1)
+        self._middle.setChildrenCollapsible(False)
         across = QHBoxLayout()
-        across.addLayout(self._build_rail())
-        across.addWidget(middle, 1)
+        across.setSpacing(0)
+        across.addWidget(self._rail)
+        across.addWidget(_line(QFrame.Shape.VLine))
+        across.addWidget(self._middle, 1)
+        research = QLabel(self.tr("Research use only. Not a medical device. Do not use for diagnosis."))
+        research.setContentsMargins(2 * theme.GRID, theme.GRID // 2, theme.GRID, theme.GRID // 2)
         whole = QVBoxLayout()
-        whole.addWidget(self._error)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.setSpacing(0)
+        for widget in (self._strip, _line(QFrame.Shape.HLine), self.held, self.bar):
+            whole.addWidget(widget)
         whole.addLayout(across, 1)
-        research = self.tr("Research use only. Not a medical device. Do not use for diagnosis.")
-        whole.addWidget(QLabel(research))
+        for widget in (_line(QFrame.Shape.HLine), self._job_strip, _line(QFrame.Shape.HLine), research):
+            whole.addWidget(widget)
         central = QWidget()
         central.setLayout(whole)
         self.setCentralWidget(central)
 
-    def _build_rail(self) -> QVBoxLayout:
-        rail = QVBoxLayout()
-        titles = {"library": self.tr("Library"), "generate": self.tr("Generate"), "review": self.tr("Review")}
-        for name, page in self.pages.items():
-            button = QToolButton()
-            button.setText(titles[name])
-            button.setCheckable(True)
-            button.clicked.connect(partial(self.show_page, name))
-            self._rail.addButton(button)
-            rail.addWidget(button)
-            self._stack.addWidget(page)
-            self._details.addWidget(page.detail or QWidget())
-        rail.addStretch(1)
-        return rail
-
-    def _build_actions(self) -> None:
-        for action in actions.WINDOW:
-            self.addAction(actions.make_action(action, getattr(self, action.method), self))
+    def _connect(self) -> None:
+        self._rail.chosen.connect(self.show_page)
+        self._job_strip.job.clicked.connect(self.show_jobs)
+        self.privacy.changed.connect(lambda: self._strip.show_door(self.privacy.door))
+        self.privacy.watch()
+        self.desk.project_changed.connect(self._on_desk_project_changed)
+        self.desk.rows_changed.connect(self._on_desk_rows_changed)
+        self.desk.failed.connect(self.show_error)
+        self.desk.saved.connect(self._job_strip.show_saved)
+        QGuiApplication.styleHints().colorSchemeChanged.connect(self._on_scheme_changed)
 
     # -- pages ----------------------------------------------------------------------------------
 
@@ -110,11 +174,20 @@ class Window(QMainWindow):
         index = list(self.pages).index(name)
         self._stack.setCurrentIndex(index)
         self._details.setCurrentIndex(index)
-        self._details.setVisible(self.pages[name].detail is not None)
-        self._rail.buttons()[index].setChecked(True)
+        self._show_detail()
+        self._rail.show_page(name)
         stale = self._stale.pop(name, frozenset())
         if stale:
             self.page.show_changes(stale)
+
+    def _show_detail(self) -> None:
+        folded = state.is_set("window/detail_folded")
+        self._details.setVisible(self.page.detail is not None and not folded)
+
+    def toggle_detail(self) -> None:
+        """Folds the detail pane away, or unfolds it."""
+        state.set_mark("window/detail_folded", not state.is_set("window/detail_folded"))
+        self._show_detail()
 
     def show_library(self) -> None:
         """Ctrl+1."""
@@ -128,28 +201,66 @@ class Window(QMainWindow):
         """Ctrl+3."""
         self.show_page("review")
 
+    def show_jobs(self) -> None:
+        """All jobs of the project."""
+        self.show_page("jobs")
+
+    def show_privacy(self) -> None:
+        """The door and its ledger."""
+        self.show_page("privacy")
+
+    def show_settings(self) -> None:
+        """The settings and the key."""
+        self.show_page("settings")
+
     def focus_search(self) -> None:
-        """Ctrl+F."""
+        """Puts the cursor into the page's search field."""
         self.page.focus_search()
+
+    # -- all actions ----------------------------------------------------------------------------
+
+    def show_palette(self) -> None:
+        """Every action by name, to be run."""
+        ActionPalette([*self.page.actions(), *self.actions()], self).open()
+
+    def show_keys(self) -> None:
+        """The keys of this page."""
+        groups = {title_of(self.page.name): self.page.actions(), self.tr("Everywhere"): self.actions()}
+        KeySheet(groups, self).open()
+
+    def show_report(self) -> None:
+        """What may be sent to whoever helps, to be read before it is saved."""
+        ReportDialog(self.desk, self).open()
+
+    def show_welcome(self) -> None:
+        """The pages of the first start."""
+        welcome = Welcome(self.desk, self)
+        welcome.wants_demo.connect(self.open_demo)
+        welcome.wants_project.connect(self.projects.make)
+        welcome.changed_setting.connect(self._on_setting_changed)
+        welcome.open()
+
+    def toggle_airplane(self) -> None:
+        """Stops everything that leaves, or lets it leave again."""
+        self.privacy.set_airplane(not self.privacy.door.airplane)
 
     # -- projects -------------------------------------------------------------------------------
 
     def new_project(self) -> None:
         """Asks for a folder and makes a project in it."""
-        folder = QFileDialog.getExistingDirectory(self, self.tr("An empty folder for the new project"))
-        if folder:
-            try:
-                create_project(Path(folder))
-            except DermaError as error:
-                self._on_desk_failed(error)
-                return
-            self.desk.open_project(Path(folder))
+        self.projects.new()
 
     def open_project(self) -> None:
         """Asks for a project's folder and opens it."""
-        folder = QFileDialog.getExistingDirectory(self, self.tr("The project's folder"))
-        if folder:
-            self.desk.open_project(Path(folder))
+        self.projects.open()
+
+    def open_demo(self) -> None:
+        """Opens the project to look around in."""
+        self.projects.open_demo()
+
+    def copy_project(self) -> None:
+        """Saves a copy of the open project."""
+        self.projects.copy()
 
     def close_project(self) -> None:
         """Closes the open project."""
@@ -159,11 +270,32 @@ class Window(QMainWindow):
     # -- what happens ---------------------------------------------------------------------------
 
     def _on_desk_project_changed(self) -> None:
-        self._error.hide()
+        self.bar.hide()
         self._stale.clear()
-        self.setWindowTitle(f"{self.desk.folder.name} - dermagui" if self.desk.folder else "dermagui")
+        self._job_strip.forget_saved()
+        name = self.desk.folder.name if self.desk.folder else ""
+        self.setWindowTitle(f"{name} - dermagui" if name else "dermagui")
+        self._strip.show_project(name)
+        for id_ in ("project.copy", "project.close"):
+            self._actions[id_].setEnabled(bool(name))
+        self._show_held()
         for page in self.pages.values():
             page.show_project()
+
+    def _show_held(self) -> None:
+        """Says that the project can only be read, and who holds it."""
+        if not self.desk.read_only or self.desk.project is None:
+            self.held.hide()
+            return
+        holder = self.desk.project.held_by
+        words = (
+            self.tr(
+                "{user} has this project open on {computer}: you can look at all of it and change nothing."
+            )
+            if holder
+            else self.tr("This project is write-protected: you can look at all of it and change nothing.")
+        )
+        self.held.tell(words.format(**(holder or {})), Level.WARNING)
 
     def _on_desk_rows_changed(self, kinds: frozenset[str]) -> None:
         for name, page in self.pages.items():
@@ -172,11 +304,60 @@ class Window(QMainWindow):
             else:
                 self._stale[name] = (self._stale.get(name, frozenset()) | kinds) & EVERYTHING
 
-    def _on_desk_failed(self, error: DermaError) -> None:
-        self._error.setText(texts.worded(error))
-        self._error.show()
+    def show_error(self, error: DermaError) -> None:
+        """Says what went wrong, with the page that mends it where there is one."""
+        found = mending(error)
+        if found is None:
+            self.bar.tell_error(error)
+        else:
+            text, page = found
+            self.bar.tell_error(error, text, partial(self.show_page, page))
+
+    def _on_setting_changed(self, key: str) -> None:
+        if key == "window.theme":
+            self._on_scheme_changed()
+        self.privacy.look()
+
+    def _on_scheme_changed(self) -> None:
+        application = QApplication.instance()
+        if isinstance(application, QApplication):
+            theme.apply_theme(application, settings.text("window.theme"))
+
+    # -- the end --------------------------------------------------------------------------------
 
     def closeEvent(self, event: QCloseEvent) -> None:
+        if self.jobs.running and not self._may_close():
+            event.ignore()
+            return
         self.page.leave()
+        kept = state.window_state()
+        kept.setValue("window/geometry", self.saveGeometry())
+        kept.setValue("window/middle", self._middle.saveState())
         self.desk.close()
         super().closeEvent(event)
+
+    def _may_close(self) -> bool:
+        """Asks what becomes of the running job; False where the window must stay."""
+        box = QMessageBox(self)
+        box.setIcon(QMessageBox.Icon.Question)
+        box.setText(self.tr("A job is still running."))
+        box.setInformativeText(
+            self.tr("It can run on without the window and is found again at the next start, or stop now.")
+        )
+        keep = box.addButton(self.tr("Keep running"), QMessageBox.ButtonRole.AcceptRole)
+        stop = box.addButton(self.tr("Stop it"), QMessageBox.ButtonRole.DestructiveRole)
+        box.addButton(self.tr("Cancel"), QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(keep)
+        box.exec()
+        if box.clickedButton() is stop:
+            self.jobs.ask_all_to_stop()
+        chosen = box.clickedButton() in (keep, stop)
+        box.deleteLater()
+        return chosen
+
+
+def _line(shape: QFrame.Shape) -> QFrame:
+    line = QFrame()
+    line.setFrameShape(shape)
+    line.setForegroundRole(theme.LINE)
+    return line

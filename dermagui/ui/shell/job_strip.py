@@ -1,0 +1,76 @@
+"""The strip at the foot: the running job and its stop, and when something was saved last."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QLocale, QSize, Qt, QTime
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QToolButton
+
+from dermagui.ui import theme
+from dermagui.ui.icons import icon
+from dermagui.ui.jobs import Jobs
+from dermagui.ui.shell.words import job_words
+
+
+class JobStrip(QFrame):
+    """Follows ``Jobs`` by itself."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        super().__init__()
+        self._jobs = jobs
+        self.job = QToolButton()
+        self.job.setIcon(icon("jobs"))
+        self.job.setIconSize(QSize(18, 18))
+        self.job.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.job.setAutoRaise(True)
+        self.job.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.job.setToolTip(self.tr("All jobs of this project"))
+        self._progress = QProgressBar()
+        self._progress.setTextVisible(False)
+        self._progress.setFixedSize(20 * theme.GRID, theme.GRID)
+        self._progress.setAccessibleName(self.tr("Progress of the running job"))
+        self.stop = QToolButton()
+        self.stop.setIcon(icon("stop"))
+        self.stop.setText(self.tr("Stop"))
+        self.stop.setAccessibleName(self.tr("Stop the running job"))
+        self.stop.setToolTip(self.tr("What is done stays saved, and the job can be resumed later"))
+        self.stop.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.stop.clicked.connect(self._on_stop_clicked)
+        self.saved = QLabel()
+        row = QHBoxLayout(self)
+        row.setContentsMargins(theme.GRID, theme.GRID // 2, theme.GRID, theme.GRID // 2)
+        row.setSpacing(theme.GRID)
+        for widget in (self.job, self._progress, self.stop):
+            row.addWidget(widget)
+        row.addStretch(1)
+        row.addWidget(self.saved)
+        jobs.changed.connect(self._show)
+        jobs.told.connect(self._show)
+        self._show()
+
+    def show_saved(self) -> None:
+        """Something was written just now."""
+        moment = QLocale().toString(QTime.currentTime(), QLocale.FormatType.ShortFormat)
+        self.saved.setText(self.tr("Saved {time}").format(time=moment))
+
+    def forget_saved(self) -> None:
+        """Another project is open, in which nothing was written yet."""
+        self.saved.clear()
+
+    def _show(self, *_: object) -> None:
+        followed = next(iter(self._jobs.running.values()), None)
+        for widget in (self._progress, self.stop):
+            widget.setVisible(followed is not None)
+        if followed is None:
+            self.job.setText(self.tr("No job is running"))
+            return
+        self.job.setText(" · ".join(job_words(followed)))
+        total, done = followed.progress.get("total"), followed.progress.get("done", 0)
+        # Thousandths, since a download counts in bytes and Qt's numbers end at two milliards.
+        self._progress.setRange(0, 1_000 if total else 0)
+        self._progress.setValue(done * 1_000 // total if total else 0)
+        self.stop.setEnabled(not self._jobs.is_stopping(followed.row["id"]))
+
+    def _on_stop_clicked(self) -> None:
+        for job_id in list(self._jobs.running)[:1]:
+            self._jobs.stop(job_id)
+        self._show()

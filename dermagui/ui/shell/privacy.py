@@ -1,0 +1,92 @@
+"""What may leave this computer now, read from the door itself and from the sources."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from dermagui import network, settings
+from dermagui.errors import DermaError
+from dermagui.records import Source
+from dermagui.storage import sources
+from dermagui.ui.desk import Desk
+
+_LOOK_MILLISECONDS = 1_000
+_GOOGLE = ".googleapis.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """The two facts: whether anything may go out, and from which sources images may."""
+
+    airplane: bool = True
+    receiver: str = ""
+    """The host that images would go to."""
+    leaving: tuple[str, ...] = ()
+    """Names of the sources whose images may leave, airplane mode apart."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether an image may leave at this moment."""
+        return bool(self.leaving) and not self.airplane
+
+
+class Privacy(QObject):
+    """Looks once a second, since a command line or another window may turn airplane mode on or off."""
+
+    changed = Signal()
+    """``door`` differs from before."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        self.door = Door()
+        self._desk = desk
+        self._leaving: tuple[str, ...] = ()
+        self._timer = QTimer(self)
+        self._timer.setInterval(_LOOK_MILLISECONDS)
+        self._timer.timeout.connect(self.look)
+        desk.project_changed.connect(self._on_desk_project_changed)
+        desk.rows_changed.connect(self._on_desk_rows_changed)
+
+    def watch(self) -> None:
+        """Looks now and from now on."""
+        self._timer.start()
+        self.look()
+
+    def look(self) -> None:
+        """Reads the door."""
+        self._desk.work(_read_door, self._on_read, owner=self)
+
+    def set_airplane(self, on: bool) -> None:
+        """Turns airplane mode on or off, for every process of this user."""
+        self._desk.work(lambda: network.set_airplane(on), lambda _: self.look(), owner=self)
+
+    def _on_read(self, read: tuple[bool, str]) -> None:
+        self._show(Door(read[0], read[1], self._leaving))
+
+    def _show(self, door: Door) -> None:
+        if door != self.door:
+            self.door = door
+            self.changed.emit()
+
+    def _on_desk_project_changed(self) -> None:
+        self._on_listed([])
+        self._desk.ask(sources.list_sources, self._on_listed, owner=self)
+
+    def _on_desk_rows_changed(self, kinds: frozenset[str]) -> None:
+        if "sources" in kinds:
+            self._desk.ask(sources.list_sources, self._on_listed, owner=self)
+
+    def _on_listed(self, found: list[Source]) -> None:
+        self._leaving = tuple(source.name for source in found if source.may_leave)
+        self._show(Door(self.door.airplane, self.door.receiver, self._leaving))
+
+
+def _read_door() -> tuple[bool, str]:
+    try:
+        host = urlsplit(settings.text("gemini.base_url")).hostname or ""
+    except (DermaError, ValueError):  # the page of settings says what is wrong with them
+        host = "?"
+    return network.airplane_is_on(), "Google" if host.endswith(_GOOGLE) else host

@@ -1,0 +1,97 @@
+"""The menu of the project: make, open, open again, copy, close; and the demo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
+
+from dermagui import paths
+from dermagui.project import copy_project, create_project
+from dermagui.ui.desk import Desk
+from dermagui.ui.shell import state
+from dermagui.ui.shell.child import Child
+from dermagui.ui.widgets.bar import Bar, Level
+
+
+class Projects(QObject):
+    """Works on the desk; asks for folders with the system's own dialog; says what failed in the bar."""
+
+    def __init__(self, desk: Desk, bar: Bar, window: QWidget) -> None:
+        super().__init__(window)
+        self._desk = desk
+        self._bar = bar
+        self._window = window
+        self._demo: Child | None = None
+        self.recent = QMenu(self.tr("Recent projects"), window)
+        self.recent.aboutToShow.connect(self._build_recent)
+        desk.project_changed.connect(self._on_desk_project_changed)
+
+    def new(self) -> None:
+        """Asks for a folder and makes a project in it."""
+        self._choose(self.tr("An empty folder for the new project"), self.make)
+
+    def make(self, folder: Path) -> None:
+        """Makes a project in a new or empty folder and opens it."""
+        self._desk.work(
+            partial(create_project, folder), lambda _: self._desk.open_project(folder), owner=self
+        )
+
+    def open(self) -> None:
+        """Asks for a project's folder and opens it."""
+        self._choose(self.tr("The project's folder"), self._desk.open_project)
+
+    def copy(self) -> None:
+        """Asks for a folder and saves a copy of the open project there."""
+        source = self._desk.folder
+        if source is None:
+            self._bar.tell(self.tr("There is no project open that could be copied."))
+            return
+
+        def save(folder: Path) -> None:
+            words = self.tr("A copy was saved in {path}. The pictures themselves stay where they are.")
+            told = words.format(path=paths.display_path(folder))
+            self._desk.work(
+                partial(copy_project, source, folder),
+                lambda _: self._bar.tell(told, Level.DONE),
+                owner=self,
+            )
+
+        self._choose(self.tr("An empty folder for the copy"), save)
+
+    def open_demo(self) -> None:
+        """Opens the demo, which a child process makes where it is not there yet."""
+        if self._demo is not None:
+            return
+        folder = paths.data_folder() / "demo"
+        self._bar.tell(self.tr("The demo is being drawn and rehearsed; that takes half a minute or less…"))
+        self._demo = Child(self)
+        self._demo.run(["demo-project", str(folder)], self._on_demo_made)
+
+    def _on_demo_made(self, answer: dict[str, object]) -> None:
+        self._demo = None
+        self._bar.hide()
+        if answer.get("error"):
+            self._bar.tell_error(Child.error_of(answer))
+        else:
+            self._desk.open_project(Path(str(answer["folder"])))
+
+    def _choose(self, title: str, then: Callable[[Path], object]) -> None:
+        folder = QFileDialog.getExistingDirectory(self._window, title)
+        if folder:
+            then(Path(folder))
+
+    def _build_recent(self) -> None:
+        self.recent.clear()
+        for folder in state.recent_projects():
+            text = paths.display_path(folder).replace("&", "&&")
+            self.recent.addAction(text, partial(self._desk.open_project, folder))
+        if self.recent.isEmpty():
+            self.recent.addAction(self.tr("None yet")).setEnabled(False)
+
+    def _on_desk_project_changed(self) -> None:
+        if self._desk.folder is not None:
+            state.remember_project(self._desk.folder)

@@ -1,0 +1,101 @@
+"""The strip at the top: the project, what may leave this computer in words, and the search for actions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QEvent, QSize, Qt
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QToolButton, QWidget
+
+from dermagui.ui import theme
+from dermagui.ui.icons import icon
+from dermagui.ui.shell.privacy import Door
+
+
+class TitleStrip(QFrame):
+    """Shows what it is told; what its buttons do is said by the window."""
+
+    def __init__(self, menu: QMenu, palette: QAction, open_ledger: Callable[[], None]) -> None:
+        super().__init__()
+        self.project = _button("project")
+        self.project.setMenu(menu)
+        self.project.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        font = self.project.font()
+        font.setBold(True)
+        self.project.setFont(font)
+        self._door = Door()
+        self.network = _button("network")
+        self.images = _button("stay")
+        for button in (self.network, self.images):
+            button.setToolTip(self.tr("What ever left this computer, and the switch that stops everything"))
+            button.clicked.connect(open_ledger)
+        self._search = _button("search")
+        self._search.setDefaultAction(palette)
+        self._search.setIcon(icon("search"))
+        _say(self._search, palette.text())
+        row = QHBoxLayout(self)
+        row.setContentsMargins(theme.GRID, theme.GRID // 2, theme.GRID, theme.GRID // 2)
+        row.setSpacing(theme.GRID)
+        row.addWidget(self.project)
+        row.addStretch(1)
+        for widget in (self.network, self.images, self._search):
+            row.addWidget(widget)
+        self.show_project("")
+        self.show_door(self._door)
+
+    def show_project(self, name: str) -> None:
+        """The open project's name, or that there is none."""
+        _say(self.project, name or self.tr("No project"))
+        self.project.setAccessibleName(self.tr("Project: {name}").format(name=name or self.tr("none")))
+
+    def show_door(self, door: Door) -> None:
+        """The two facts, and a lit colour where an image may leave."""
+        self._door = door
+        _say(self.network, _network_words(self, door))
+        _say(self.images, _image_words(self, door))
+        self.network.setIcon(icon("airplane" if door.airplane else "network"))
+        self.images.setIcon(icon("leave", theme.ON_LIT) if door.is_open else icon("stay"))
+        # Fusion's own buttons shade their colour, and the words on it would lose contrast.
+        fill, words = (theme.colour(pair, self.palette()).name() for pair in (theme.LIT, theme.ON_LIT))
+        lit = f"QToolButton {{ background: {fill}; color: {words}; border: none; padding: 4px 8px; }}"
+        self.images.setStyleSheet(lit if door.is_open else "")
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Another theme has other colours."""
+        super().changeEvent(event)
+        if event.type() is QEvent.Type.PaletteChange:
+            self.show_door(self._door)
+
+
+def _say(button: QToolButton, text: str) -> None:
+    """Words on a tool button, a blank away from its icon; an ampersand would be taken for a key."""
+    button.setText(" " + text.replace("&", "&&"))
+    button.setAccessibleName(text)
+
+
+def _network_words(strip: TitleStrip, door: Door) -> str:
+    if door.airplane:
+        return strip.tr("Network: off")
+    return strip.tr("Network: on") if door.leaving else strip.tr("Network: downloads only")
+
+
+def _image_words(strip: TitleStrip, door: Door) -> str:
+    if not door.is_open:
+        return strip.tr("Images: stay here")
+    first, more = door.leaving[0], len(door.leaving) - 1
+    if more:
+        words = strip.tr("Images: may go to {receiver} from: {source} and %n more", "", more)
+    else:
+        words = strip.tr("Images: may go to {receiver} from: {source}")
+    return words.format(receiver=door.receiver, source=first)
+
+
+def _button(name: str, parent: QWidget | None = None) -> QToolButton:
+    button = QToolButton(parent)
+    button.setIcon(icon(name))
+    button.setIconSize(QSize(18, 18))
+    button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+    button.setAutoRaise(True)
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    return button
