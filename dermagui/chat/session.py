@@ -131,7 +131,7 @@ class Session:
             refuse_projector(model, mmproj)
             self.mmproj = mmproj.facts
         room = room or Room()
-        self._room = replace(room, image_tokens=_image_tokens(self.projector, room.image_tokens))
+        self._room = replace(room, image_tokens=image_tokens(self.projector, room.image_tokens))
         self._load = _load_request(files, self._room, self.model, self.mmproj)
         self._grace_seconds = grace_seconds
         self._child: Child | None = None
@@ -351,7 +351,7 @@ def _complete(answer: Answer, message: Message, labels: Sequence[str]) -> None:
         answer.text, answer.tokens = ranked[0][0], tuple(message["tokens"])
 
 
-def _image_tokens(projector: ProjectorFacts | None, wanted: int) -> int:
+def image_tokens(projector: ProjectorFacts | None, wanted: int) -> int:
     """Tokens of one picture at most, within what the projector knows."""
     if projector is None:
         return 0

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dermagui.cli.console import Arguments, Commands, json_argument, print_json, say, say_progress
-from dermagui.errors import UserError, from_os_error
+from dermagui.errors import from_os_error
 from dermagui.records import Picture, Role
 from dermagui.texts import sentence
 
@@ -119,32 +119,14 @@ def run(arguments: Arguments) -> int:
 
 def _files(arguments: Arguments) -> tuple[ModelFiles, str, str]:
     """The files to chat with, what the model is called, and its hash where it is known."""
-    from dermagui.chat.bundle import find_bundle
-    from dermagui.chat.pairing import choose_mmproj, read_file
+    from dermagui.chat.finding import find_model, read_text
     from dermagui.chat.session import ModelFiles
 
-    path = Path(arguments.model)
-    if path.suffix.lower() == ".gguf" or path.exists():
-        mmproj = arguments.mmproj
-        if mmproj is None and arguments.image:
-            found = choose_mmproj(read_file(path))
-            mmproj = found.path if found else None
-        return ModelFiles(path, mmproj), path.name, ""
-    bundle = find_bundle(arguments.model)
-    model, template = bundle.path("model"), bundle.path("template")
-    assert model is not None
-    words = _read_text(template) if template else None
-    files = ModelFiles(model, arguments.mmproj or bundle.path("mmproj"), words)
-    return files, bundle.name, bundle.files["model"].sha256
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise from_os_error(error, path) from error
-    except UnicodeDecodeError as error:
-        raise UserError("chat.not_text", path=os.fspath(path)) from error
+    found = find_model(arguments.model, arguments.mmproj, looks=bool(arguments.image))
+    template = found.paths.get("template")
+    words = read_text(template) if template else None
+    sha256 = found.bundle.files["model"].sha256 if found.bundle else ""
+    return ModelFiles(found.paths["model"], found.paths.get("mmproj"), words), found.name, sha256
 
 
 def _store(arguments: Arguments, opened: ExitStack) -> Store | None:
@@ -171,6 +153,7 @@ def _images_of_files(paths: list[Path], store: Store | None) -> list[str]:
 
 
 def _chat(arguments: Arguments) -> _Chat:
+    from dermagui.chat.finding import read_text
     from dermagui.chat.protocol import Adapter, Sampling
     from dermagui.chat.session import random_seed
 
@@ -180,7 +163,7 @@ def _chat(arguments: Arguments) -> _Chat:
         seed=random_seed() if arguments.seed is None else arguments.seed,
     )
     adapters = [Adapter(os.fspath(path), scale) for path, scale in arguments.lora]
-    return _Chat(arguments, sampling, adapters, _read_text(arguments.schema) if arguments.schema else None)
+    return _Chat(arguments, sampling, adapters, read_text(arguments.schema) if arguments.schema else None)
 
 
 def _ask(session: Session, chat: _Chat, prompt: str, images: list[Rgb]) -> None:

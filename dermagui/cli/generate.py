@@ -39,8 +39,14 @@ def declare(commands: Commands) -> None:
     """Declares the command."""
     parser = commands.add_parser("generate", help="generate question-answer pairs about the images")
     project_argument(parser)
-    parser.add_argument("--provider", choices=("gemini", "practice"), required=True)
-    parser.add_argument("--model", metavar="M", help="id of the model (default: the setting gemini.model)")
+    parser.add_argument("--provider", choices=("gemini", "local", "practice"), required=True)
+    parser.add_argument(
+        "--model",
+        metavar="M",
+        help="id of the model (default: the setting gemini.model); "
+        "with local the name of a bundle, or a GGUF file",
+    )
+    parser.add_argument("--mmproj", type=Path, metavar="FILE", help="the local model's projector")
     parser.add_argument("--base-url", metavar="URL", help="address of the service")
     parser.add_argument("--questions", type=positive_number, metavar="K", help="questions for each image")
     parser.add_argument(
@@ -60,6 +66,9 @@ def declare(commands: Commands) -> None:
     )
     parser.add_argument(
         "--limit", type=positive_number, metavar="N", help="only the first N requests of the plan"
+    )
+    parser.add_argument(
+        "--time-budget", type=_minutes, metavar="MINUTES", help="how long this run may take at most"
     )
     parser.add_argument("--tier", choices=("undeclared", "free", "paid"), help="what kind of key it is")
     parser.add_argument("--flex", action="store_true", help="half the price, slower (service tier flex)")
@@ -110,8 +119,9 @@ def run(arguments: Arguments) -> int:
             text = write_previews(project.store, plan, [one.planned for one in left], arguments.preview)
             print(text)
             return 0
-        if not plan.simulated:
+        if plan.leaves:
             _show_terms(project.store)
+        if not plan.simulated:
             check_may_send(project.store, plan, key, arguments.free_tier_yes)
         say(_what_will_happen(project.store, plan, len(left), estimate_of(plan, left, price_of(plan))))
     parameters: dict[str, Any] = {
@@ -120,7 +130,7 @@ def run(arguments: Arguments) -> int:
         "retry_refused": arguments.retry_refused,
         "free_tier_yes": arguments.free_tier_yes,
     }
-    if not arguments.yes and not plan.simulated and left:
+    if not arguments.yes and plan.leaves and left:
         if not ask(f"Send {min(PREVIEWS, len(left))} of them now as a preview?"):
             raise UserError("generate.needs_yes")
         code, _ = _run(arguments, parameters | {"first": PREVIEWS}, key)
@@ -139,6 +149,9 @@ def plan_from(arguments: Arguments) -> Plan:
     from dermagui import settings
     from dermagui.generation.plan import Plan
 
+    _refuse_without_meaning(arguments)
+    if arguments.provider == "local":
+        return _local_plan(arguments)
     practice = arguments.provider == "practice"
     return Plan(
         provider=arguments.provider,
@@ -158,6 +171,48 @@ def plan_from(arguments: Arguments) -> Plan:
         concurrency=arguments.concurrency or settings.number("generation.concurrency"),
         budget_micro_usd=arguments.budget,
         timeout_seconds=settings.number("gemini.timeout_seconds"),
+        time_budget_seconds=arguments.time_budget,
+    )
+
+
+def _refuse_without_meaning(arguments: Arguments) -> None:
+    """So that nobody takes an option for kept that would be passed over in silence."""
+    remote = ("base_url", "budget", "tier", "flex", "accept_terms", "free_tier_yes", "resend_unknown")
+    local = arguments.provider == "local"
+    unfit = (*remote, "longest_side", "concurrency") if local else ("mmproj",)
+    given = [f"--{name.replace('_', '-')}" for name in unfit if getattr(arguments, name)]
+    if given:
+        raise UserError("generate.option_not_here", options=given, provider=arguments.provider)
+
+
+def _local_plan(arguments: Arguments) -> Plan:
+    """A plan that a model on this computer answers: what only matters elsewhere is left empty."""
+    from dermagui import settings
+    from dermagui.generation.local import name_model
+    from dermagui.generation.plan import Plan
+
+    if not arguments.model:
+        raise UserError("generate.no_model")
+    say("Looking into the model's files.")
+    name, version, files = name_model(arguments.model, arguments.mmproj)
+    return Plan(
+        provider="local",
+        model=name,
+        base_url="",
+        api_version="",
+        service_tier="",
+        key_tier="",
+        bank=arguments.bank or settings.text("generation.bank"),
+        questions=arguments.questions or settings.number("generation.questions"),
+        metadata=MetadataMode(arguments.metadata or settings.text("generation.metadata")),
+        language=arguments.language,
+        seed=arguments.seed,
+        max_output_tokens=settings.number("generation.max_output_tokens"),
+        limit=arguments.limit,
+        concurrency=1,
+        time_budget_seconds=arguments.time_budget,
+        model_version=version,
+        model_files=files,
     )
 
 
@@ -165,7 +220,7 @@ def _key(plan: Plan) -> str | None:
     from dermagui.api_key import find_key
     from dermagui.logs import hide
 
-    if plan.simulated:
+    if not plan.leaves:
         return None
     key = find_key()
     if key is None:
@@ -211,8 +266,10 @@ def _what_will_happen(store: Store, plan: Plan, left: int, estimate: Estimate) -
     money = f"about {usd(estimate.expected_micro_usd)} and at most {usd(estimate.high_micro_usd)}"
     rehearsed = " (rehearsed: nothing is sent and nothing is paid)" if plan.simulated else ""
     text = f"{left:,} requests to {plan.model}, about {minutes:,} min, {money}{stop}{rehearsed}."
+    if plan.local:
+        text = _what_will_happen_here(plan, left)
     if not left:
-        text = sentence(_why_nothing(store), {"count": images.count_images(store)})
+        text = sentence(_why_nothing(store, plan), {"count": images.count_images(store)})
     unknown, at_risk = requests.open_unknown(store)
     if unknown:
         text += (
@@ -222,11 +279,22 @@ def _what_will_happen(store: Store, plan: Plan, left: int, estimate: Estimate) -
     return text
 
 
-def _why_nothing(store: Store) -> str:
+def _what_will_happen_here(plan: Plan, left: int) -> str:
+    time = plan.time_budget_seconds
+    stop = f", stops after {time / 60:,.4g} min" if time is not None else ""
+    return (
+        f"{left:,} requests to {plan.model} on this computer; nothing leaves it and nothing is paid"
+        f"{stop}. How long it takes is told after the first answers."
+    )
+
+
+def _why_nothing(store: Store, plan: Plan) -> str:
     from dermagui.storage import images
 
     if not images.count_images(store):
         return "generate.no_images"
+    if plan.local:
+        return "generate.all_done" if any(images.ready_images(store)) else "generate.none_here"
     return "generate.all_done" if any(images.sendable_images(store)) else "generate.none_may_leave"
 
 
@@ -234,6 +302,7 @@ def _run(arguments: Arguments, parameters: dict[str, Any], key: str | None) -> t
     from dermagui.cli.job import run_job
 
     shown = {"answers": 0}
+    local = parameters["plan"]["provider"] == "local"
     spent = {"text": ""}
 
     def show_answer(event: dict[str, Any]) -> None:
@@ -246,7 +315,8 @@ def _run(arguments: Arguments, parameters: dict[str, Any], key: str | None) -> t
         say_progress(event["done"], event["total"], event["unit"], spent["text"])
 
     def keep_spent(event: dict[str, Any]) -> None:
-        spent["text"] = f" · {usd(event['spent_micro_usd'])}"
+        money = "" if local else f" · {usd(event['spent_micro_usd'])}"
+        spent["text"] = money + _time_left(event["seconds_left"])
 
     handlers = {"answer": show_answer, "progress": show_progress, "heartbeat": keep_spent}
     code, end = run_job(
@@ -257,11 +327,25 @@ def _run(arguments: Arguments, parameters: dict[str, Any], key: str | None) -> t
         unknown = figures.get("unknown_after_crash", 0)
         if unknown:
             say(f"{unknown:,} requests of an ended process may have been billed; see `dermagui status`.")
-        say(
-            f"Sent {figures.get('sent', 0):,} requests for {usd(figures.get('spent_micro_usd', 0))}: "
-            f"{counts_line(figures.get('counts', {}))}. Left: {figures.get('left', 0):,}."
-        )
+        sent, money = figures.get("sent", 0), usd(figures.get("spent_micro_usd", 0))
+        did = f"Put {sent:,} requests to the model" if local else f"Sent {sent:,} requests for {money}"
+        say(f"{did}: {counts_line(figures.get('counts', {}))}. Left: {figures.get('left', 0):,}.")
     return code, end
+
+
+def _time_left(seconds: float | None) -> str:
+    return "" if seconds is None else f" · about {max(1, round(seconds / 60)):,} min left"
+
+
+def _minutes(text: str) -> float:
+    """Minutes as seconds."""
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = -1.0
+    if not 0 < minutes < 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of minutes above zero")
+    return minutes * 60
 
 
 def _dollars(text: str) -> int:

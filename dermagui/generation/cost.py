@@ -41,6 +41,19 @@ class Estimate:
     answer_tokens: int
 
 
+@dataclass(slots=True)
+class Budget:
+    """What may be spent, what is spent, and what is reserved for requests in flight; micro-dollars."""
+
+    limit: int | None
+    committed: int
+    reserved: int = 0
+
+    def has_room(self, amount: int) -> bool:
+        """Whether one more request of that price stays within the limit, whatever those in flight cost."""
+        return self.limit is None or self.committed + self.reserved + amount <= self.limit
+
+
 def load_prices(paths: Sequence[Path]) -> tuple[Price, ...]:
     """All price rows; a row of a later file replaces one with the same model, tier and ``valid_from``."""
     rows = [price for path in paths for price in _read_prices(path)]

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from dermagui.errors import DermaError, ServiceError
+from dermagui.generation.service import Call, Reply
 from dermagui.logs import redacted
 from dermagui.network import Purpose, async_transport, host_of, sent_bytes, system_certificates
 
@@ -37,35 +38,6 @@ class Service:
     timeout_seconds: int
     service_tier: str
     connections: int
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """What one request asks: texts, the picture's bytes, the answer's schema and its limit in tokens."""
-
-    model: str
-    system: str
-    user: str
-    schema: dict[str, Any]
-    image: bytes
-    mime_type: str
-    max_output_tokens: int
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What came back: the body of a 200, or an HTTP error, or the kind of a failed transport.
-
-    ``transport`` is ``connect`` (nothing was sent), ``timeout`` or ``disconnected`` (it may have been).
-    """
-
-    body: str = ""
-    http_status: int = 200
-    status: str = ""
-    message: str = ""
-    details: tuple[Any, ...] = ()
-    transport: str = ""
-    sent_bytes: int = 0
 
 
 class Gemini:
@@ -181,7 +153,7 @@ def _contents(call: Call) -> Any:
     # The constant part first and the picture last: the service may then cache what requests share.
     parts = [
         types.Part(text=call.user),
-        types.Part(inline_data=types.Blob(data=call.image, mime_type=call.mime_type)),
+        types.Part(inline_data=types.Blob(data=call.pixels.encoded, mime_type=call.pixels.mime_type)),
     ]
     return [types.Content(role="user", parts=parts)]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from dermagui.errors import DataError, DermaError
 from dermagui.generation.cost import cost_micro_usd
-from dermagui.generation.gemini import Reply
+from dermagui.generation.local import classify_local
 from dermagui.generation.outcomes import (
     Outcome,
     TransportFailure,
@@ -23,6 +23,7 @@ from dermagui.generation.outcomes import (
 )
 from dermagui.generation.plan import Planned
 from dermagui.generation.reserve import release_reserve
+from dermagui.generation.service import Reply
 from dermagui.records import Price, RequestState
 from dermagui.storage import requests
 from dermagui.storage.database import Store
@@ -121,6 +122,8 @@ class Landing:
         except DermaError as error:  # the door said no: nothing was sent
             self._end(error)
             return replace(classify_failure(TransportFailure.CONNECT), code=error.code)
+        if reply.failure:
+            return classify_local(reply.failure)
         if reply.transport:
             return classify_failure(TransportFailure(reply.transport), reply.message)
         if reply.http_status != 200:

@@ -307,9 +307,11 @@ def _retry_delay(rows: list[dict[str, Any]]) -> float | None:
 
 
 def _model_flags(version: str, expected: str) -> tuple[Flag, ...]:
-    """A warning if another model answered; a dated or numbered version of the one that was asked is it."""
+    """A warning if another model answered; a dated or numbered version of the one that was asked is it,
+    and so is one that tells after an @ which files it is.
+    """
     asked, answered = expected.removeprefix("models/"), version.removeprefix("models/")
-    same = not answered or re.fullmatch(rf"{re.escape(asked)}(?:-\d+)*", answered)
+    same = not answered or re.fullmatch(rf"{re.escape(asked)}(?:(?:-\d+)*|@.*)", answered)
     return () if same else (Flag(FlagKind.MODEL_DIFFERS, answered, asked),)
 
 
@@ -375,7 +377,9 @@ def _count(value: object) -> int:
 NOTHING_PAID_CODES = frozenset({*_STOPS.values(), "key.invalid", "service.not_available_here", "quota.none"})
 """Refusals that a person mends (another key, credit, a model): a later run may send the request again."""
 
-REFUSED_CODES = frozenset({"request.refused", "request.too_large"})
+REFUSED_CODES = frozenset(
+    {"request.refused", "request.too_large", "chat.too_long", "chat.image_too_large", "chat.image_failed"}
+)
 """Refusals of the request itself, unpaid: worth another try once a person has changed something."""
 
 

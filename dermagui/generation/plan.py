@@ -20,6 +20,11 @@ from dermagui.storage.database import Row, Store
 from dermagui.storage.metadata import fields_of_images
 
 _IMAGES_AT_ONCE = 500
+_HOW = frozenset(
+    {"limit", "concurrency", "budget_micro_usd", "timeout_seconds", "time_budget_seconds", "base_url"}
+    | {"key_tier", "model_version", "model_files"}
+)
+"""What of a plan does not change what is asked."""
 Fields = Mapping[str, tuple[Row, ...]]
 
 
@@ -29,7 +34,7 @@ class Plan:
 
     ``limit`` bounds how many requests the plan has, counted from its beginning, so that the same plan
     with the same limit has nothing left once it is done. ``budget_micro_usd`` bounds what the plan may
-    cost over all its runs together.
+    cost over all its runs together, ``time_budget_seconds`` how long one of them may take.
     """
 
     provider: str
@@ -49,6 +54,26 @@ class Plan:
     concurrency: int = 8
     budget_micro_usd: int | None = None
     timeout_seconds: int = 300
+    time_budget_seconds: float | None = None
+    model_version: str = ""
+    """Of a model on this computer: what it is called, and after an @ which files it is, by their hashes."""
+    model_files: Mapping[str, str] = field(default_factory=dict)
+    """Where those files lie, by role."""
+
+    @property
+    def local(self) -> bool:
+        """Whether a model on this computer answers: nothing leaves it, and nothing is paid."""
+        return self.provider == "local"
+
+    @property
+    def leaves(self) -> bool:
+        """Whether anything leaves this computer."""
+        return not (self.local or self.simulated)
+
+    @property
+    def answerer(self) -> str:
+        """Who answers, for an identity: a model's name or, of local files, their content."""
+        return self.model_version.partition("@")[2] or self.model
 
     @property
     def simulated(self) -> bool:
@@ -58,9 +83,8 @@ class Plan:
     @property
     def key(self) -> str:
         """The identity of what is asked, whatever the limit, speed and budget."""
-        how = {"limit", "concurrency", "budget_micro_usd", "timeout_seconds", "base_url", "key_tier"}
-        what = {name: value for name, value in self.as_json().items() if name not in how}
-        return _sha256(what)
+        what = {name: value for name, value in self.as_json().items() if name not in _HOW}
+        return _sha256(what | {"model": self.answerer})
 
     def as_json(self) -> dict[str, Any]:
         """The plan as plain values; ``plan_from_json`` reads it back."""
@@ -98,12 +122,12 @@ class Planned:
 
 
 def plan_requests(store: Store, plan: Plan, bank: Bank) -> Iterator[Planned]:
-    """Every request of a plan, in order of the images; only images that may leave."""
+    """Every request of a plan, in order of the images: those that may leave, or all where nothing leaves."""
     return islice(_all_requests(store, plan, bank), plan.limit)
 
 
 def _all_requests(store: Store, plan: Plan, bank: Bank) -> Iterator[Planned]:
-    found = list(images.sendable_images(store))
+    found = list(images.ready_images(store) if plan.local else images.sendable_images(store))
     for start in range(0, len(found), _IMAGES_AT_ONCE):
         some = found[start : start + _IMAGES_AT_ONCE]
         said = fields_of_images(store, [image["id"] for image in some])
@@ -148,7 +172,7 @@ def fingerprint_of(plan: Plan, planned: Planned) -> str:
     return _sha256(
         {
             "provider": plan.provider,
-            "model": plan.model,
+            "model": plan.answerer,
             "service_tier": plan.service_tier,
             "system": planned.prompt.system,
             "user": planned.prompt.user,

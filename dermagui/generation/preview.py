@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dermagui.errors import from_os_error
 from dermagui.generation.identity import identifying_text
+from dermagui.generation.local import recipe_of
 from dermagui.generation.plan import Plan, Planned
 from dermagui.library.pixels import cached_pixels
 from dermagui.paths import display_path
@@ -23,6 +24,7 @@ def write_previews(store: Store, plan: Plan, planned: Sequence[Planned], folder:
     the prompt. Returns the text of all of them. Nothing leaves the computer.
     """
     shown = planned[: min(plan.limit or PREVIEWS_AT_MOST, len(planned))]
+    verb = "put to the model on this computer" if plan.local else "sent"
     texts = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -30,13 +32,15 @@ def write_previews(store: Store, plan: Plan, planned: Sequence[Planned], folder:
             texts.append(_write_preview(store, plan, request, folder, number))
     except OSError as error:
         raise from_os_error(error, folder) from error
-    return "\n".join([*texts, f"{len(planned):,} requests would be sent; {len(shown):,} are shown. {NOTICE}"])
+    count = f"{len(planned):,} requests would be {verb}; {len(shown):,} are shown."
+    return "\n".join([*texts, f"{count} {NOTICE}"])
 
 
 def _write_preview(store: Store, plan: Plan, request: Planned, folder: Path, number: int) -> str:
     cache = store.folder / "cache" / "pixels"
     picture = images.picture_of(store, request.image_id)
-    pixels = cached_pixels(cache, request.sha256, picture, plan.recipe, request.redactions)
+    recipe = recipe_of(plan, picture)
+    pixels = cached_pixels(cache, request.sha256, picture, recipe, request.redactions)
     name = f"{number}.{pixels.mime_type.removeprefix('image/').replace('jpeg', 'jpg')}"
     (folder / name).write_bytes(pixels.encoded)
     prompt = request.prompt
@@ -44,6 +48,7 @@ def _write_preview(store: Store, plan: Plan, request: Planned, folder: Path, num
     findings = identifying_text(
         said | {"question": request.chosen.text, "file name": Path(picture.path).name}
     )
+    shown = "is shown to the model, here" if plan.local else "is sent"
     sent = {*prompt.hinted, *prompt.given, "question"}
     lines = [
         f"--- request {number}: image {request.image_id} to {plan.model}",
@@ -54,7 +59,7 @@ def _write_preview(store: Store, plan: Plan, request: Planned, folder: Path, num
         f"fields withheld: {', '.join(prompt.withheld) or 'none'}",
         *(
             f"may identify a person: {found.tag} in {found.place}: {display_path(found.value)} "
-            f"({'is sent' if found.place in sent else 'stays here'})"
+            f"({shown if found.place in sent else 'stays here'})"
             for found in findings
         ),
         "system:",

@@ -14,13 +14,14 @@ from typing import Any
 from dermagui import network, paths, settings
 from dermagui.errors import ServiceError, Stopped, UserError
 from dermagui.generation.answers import KnownRuns, make_pairs
-from dermagui.generation.cost import Estimate, estimate, load_prices, price_for
+from dermagui.generation.cost import Budget, Estimate, estimate, load_prices, price_for
 from dermagui.generation.gemini import Gemini, Service, sdk_version
 from dermagui.generation.landing import Unanswered
+from dermagui.generation.local import LocalModel, check_model, engine_version
 from dermagui.generation.outcomes import may_be_sent
 from dermagui.generation.plan import Plan, Planned, bank_of, plan_from_json, plan_requests, with_more_tokens
 from dermagui.generation.reserve import keep_reserve
-from dermagui.generation.sending import Budget, Sending, text_bytes
+from dermagui.generation.sending import Sending, text_bytes
 from dermagui.generation.terms import Terms, load_terms
 from dermagui.jobs.report import Report
 from dermagui.jobs.work import Parameters, bury_dead
@@ -65,7 +66,7 @@ def run(store: Store, parameters: Parameters, report: Report) -> Changes:
     keep_reserve(store.folder)
     run_uid = _add_run(store, plan, bank_id, price)
     figures["run"] = run_uid
-    if not plan.simulated:
+    if plan.leaves:
         network.write_ledger(
             network.Purpose.GENERATE,
             network.host_of(plan.base_url),
@@ -89,6 +90,11 @@ def run(store: Store, parameters: Parameters, report: Report) -> Changes:
 
 
 async def _send(sending: Sending, left: Iterable[Unanswered], plan: Plan, key: str, report: Report) -> None:
+    """The one place where it is chosen who answers."""
+    if plan.local:
+        async with LocalModel(plan, report.stop_asked) as model:
+            await sending.work(left, model)
+        return
     service = Service(
         key=key,
         base_url=plan.base_url,
@@ -165,8 +171,11 @@ def check_may_send(store: Store, plan: Plan, key: str | None, free_tier_yes: boo
 
     Raises ``UserError``: ``network.airplane``, ``terms.not_accepted``, ``key.is_free_tier``,
     ``practice.not_here``; ``Stopped`` ``job.waiting_for_key``. A rehearsal needs none of it, and therefore
-    never leaves this computer.
+    never leaves this computer; nor does a local model, of which ``check_model`` tells whether it can look.
     """
+    if plan.local:
+        check_model(plan)
+        return ""
     if plan.simulated:
         if not network.is_loopback(network.host_of(plan.base_url)):
             raise UserError("practice.not_here", address=plan.base_url)
@@ -193,6 +202,8 @@ def price_of(plan: Plan) -> Price:
     A model that no table names is counted at the dearest price known, so that a budget still holds;
     ``price.model`` then names another model, and whoever shows the price says so.
     """
+    if plan.local:
+        return Price(plan.model, "", 0, 0, 0, "", None, "")
     own = paths.config_folder() / "prices.json"
     tables = [paths.resources() / "prices" / "gemini.json", *([own] if own.is_file() else [])]
     prices, today = load_prices(tables), datetime.now(UTC).date()
@@ -210,7 +221,7 @@ def estimate_of(plan: Plan, left: list[Unanswered], price: Price) -> Estimate:
 
 
 def _add_run(store: Store, plan: Plan, bank_id: int, price: Price) -> str:
-    accepted = None if plan.simulated else people.acceptance(store, TERMS_NAME, terms().sha256)
+    accepted = people.acceptance(store, TERMS_NAME, terms().sha256) if plan.leaves else None
     snapshot: dict[str, Any] = plan.as_json() | {"key": plan.key}
     return runs.add_run(
         store,
@@ -220,10 +231,10 @@ def _add_run(store: Store, plan: Plan, bank_id: int, price: Price) -> str:
         bank_id=bank_id,
         plan=snapshot,
         price=asdict(price),
-        terms_date="" if plan.simulated else terms().terms_date,
+        terms_date=terms().terms_date if plan.leaves else "",
         acceptance_uid=accepted["uid"] if accepted else None,
         simulated=plan.simulated,
-        sdk_version=sdk_version(),
+        sdk_version=engine_version() if plan.local else sdk_version(),
     )
 
 

@@ -18,14 +18,15 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from dermagui.errors import DataError, DermaError, Stopped, UserError
-from dermagui.generation.cost import reserve_micro_usd
-from dermagui.generation.gemini import Call, Gemini, Reply
+from dermagui.generation.cost import Budget, reserve_micro_usd
 from dermagui.generation.landing import Flight, Landed, Landing, Unanswered
+from dermagui.generation.local import recipe_of
 from dermagui.generation.outcomes import (
     MAX_ATTEMPTS,
+    REFUSED_CODES,
     Action,
     Outcome,
     next_action,
@@ -34,10 +35,11 @@ from dermagui.generation.outcomes import (
 from dermagui.generation.pace import Pace
 from dermagui.generation.plan import Plan, Planned, with_more_tokens
 from dermagui.generation.prompt import Prompt
+from dermagui.generation.service import Answering, Call, Reply
 from dermagui.jobs.report import Report
 from dermagui.jobs.workers import worker_pool
 from dermagui.library.pixels import prepare_pixels, prepared_pixels
-from dermagui.records import Pixels, Price, Progress, RequestState
+from dermagui.records import PixelRecipe, Pixels, Price, Progress, RequestState
 from dermagui.storage import images, requests
 from dermagui.storage.database import Store
 from dermagui.storage.moments import new_uid
@@ -50,19 +52,6 @@ _REFUSALS_THAT_END = 5
 """So many refusals before the first answer mean that something is wrong with all requests."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Budget:
-    """What may be spent, what is spent, and what is reserved for requests in flight; micro-dollars."""
-
-    limit: int | None
-    committed: int
-    reserved: int = 0
-
-    def has_room(self, amount: int) -> bool:
-        """Whether one more request of that price stays within the limit, whatever those in flight cost."""
-        return self.limit is None or self.committed + self.reserved + amount <= self.limit
 
 
 class Sending:
@@ -93,6 +82,7 @@ class Sending:
         self._chance = random.Random()
         self._left: deque[Unanswered] = deque()
         self._total = 0
+        self._recipes: dict[int, PixelRecipe] = {}
         self._preparing: dict[asyncio.Future[Pixels], Unanswered] = {}
         self._ready: deque[tuple[Unanswered, Pixels]] = deque()
         self._delayed: list[tuple[float, int, Unanswered]] = []
@@ -104,10 +94,11 @@ class Sending:
         self._ending: DermaError | None = None
         self._unsent: DermaError | None = None
         self._refused_connections = 0
+        self._began = 0.0
         self._next_heartbeat = 0.0
         self._other_models: set[str] = set()
 
-    async def work(self, left: Iterable[Unanswered], gemini: Gemini) -> None:
+    async def work(self, left: Iterable[Unanswered], service: Answering) -> None:
         """Sends everything, or as much as stop, budget, quota and service allow.
 
         Raises ``Stopped`` (``job.stopped``, ``budget.reached``, ``quota.day`` with ``not_before``, or why
@@ -120,7 +111,7 @@ class Sending:
             try:
                 while self._has_work():
                     self._prepare_ahead(pool)
-                    self._start(gemini)
+                    self._start(service)
                     await self._wait()
                     self._settle()
                     self._tell()
@@ -134,9 +125,16 @@ class Sending:
     def _has_work(self) -> bool:
         if self._report.stop_asked():
             self._end(Stopped("job.stopped"))
+        self._look_at_the_time()
         if self._flights or self._landing.may_still_save():
             return True
-        return self._ending is None and bool(self._left or self._preparing or self._ready or self._delayed)
+        return self._ending is None and bool(self._waiting())
+
+    def _look_at_the_time(self) -> None:
+        """One request at least is made, however short the time: a run that is run again comes to its end."""
+        most = self._plan.time_budget_seconds
+        if most is not None and self._began and time.monotonic() - self._began >= most and self._waiting():
+            self._end(Stopped("budget.time_reached", minutes=float(f"{most / 60:.3g}")))
 
     def _end(self, reason: DermaError) -> None:
         """Nothing more is started; the first reason counts."""
@@ -152,23 +150,24 @@ class Sending:
             planned = request.planned
             try:
                 picture = images.picture_of(self._store, planned.image_id)
-            except UserError as error:
+                recipe = recipe_of(self._plan, picture)
+            except (UserError, DataError) as error:
                 self._skip(request, error)
                 continue
-            if kept := self._kept_pixels(planned):
+            self._recipes[planned.image_id] = recipe
+            if kept := self._kept_pixels(planned, recipe):
                 self._ready.append((request, kept))
                 continue
-            work = (self._cache, planned.sha256, picture, self._plan.recipe, planned.redactions)
+            work = (self._cache, planned.sha256, picture, recipe, planned.redactions)
             try:
                 self._preparing[loop.run_in_executor(pool, prepare_pixels, *work)] = request
             except BrokenProcessPool:
                 self._end(_worker_died())
 
-    def _kept_pixels(self, planned: Planned) -> Pixels | None:
+    def _kept_pixels(self, planned: Planned, recipe: PixelRecipe) -> Pixels | None:
         """What was prepared before; questions about one picture mostly follow each other."""
         if self._ready and self._ready[-1][0].planned.image_id == planned.image_id:
             return self._ready[-1][1]
-        recipe = self._plan.recipe
         return prepared_pixels(self._cache, planned.sha256, planned.frame, recipe, planned.redactions)
 
     def _skip(self, request: Unanswered, error: DermaError) -> None:
@@ -176,17 +175,17 @@ class Sending:
         self.skipped.add(request.planned.fingerprint)
         self._report.warn(error.code, **{**error.values, "image": request.planned.image_id})
 
-    def _start(self, gemini: Gemini) -> None:
+    def _start(self, service: Answering) -> None:
         """Writes the next attempts as one group, then sends them."""
         batch: list[tuple[Unanswered, Pixels, Attempt]] = []
         room = self._pace.allowed - len(self._flights)
         while self._ready and len(batch) < room and self._ending is None:
             request, pixels = self._ready[0]
-            if not images.may_leave(self._store, request.planned.image_id):
+            if service.host and not images.may_leave(self._store, request.planned.image_id):
                 self._ready.popleft()
                 self._skip(request, UserError("image.may_not_leave"))
                 continue
-            attempt = self._attempt(request, pixels, gemini.host)
+            attempt = self._attempt(request, pixels, service.host)
             if not self._budget.has_room(attempt.reserved_micro_usd):
                 if not self._flights and not batch:
                     self._end(Stopped("budget.reached", budget_micro_usd=self._budget.limit))
@@ -203,8 +202,9 @@ class Sending:
             self._end(error)
             return
         for request, pixels, attempt in batch:
-            task = asyncio.create_task(gemini.generate(self._call(request.planned, pixels)))
+            task = asyncio.create_task(service.generate(self._call(request, pixels)))
             self._flights[task] = Flight(request, attempt.uid, attempt.reserved_micro_usd)
+        self._began = self._began or time.monotonic()
 
     def _attempt(self, request: Unanswered, pixels: Pixels, host: str) -> Attempt:
         planned, prompt = request.planned, request.planned.prompt
@@ -224,7 +224,7 @@ class Sending:
                 "width": pixels.width,
                 "height": pixels.height,
                 "size_bytes": len(pixels.encoded),
-                "recipe": self._plan.recipe.key,
+                "recipe": self._recipes[planned.image_id].key,
                 "redactions": [asdict(region) for region in planned.redactions],
             },
             host=host,
@@ -233,15 +233,16 @@ class Sending:
             ),
         )
 
-    def _call(self, planned: Planned, pixels: Pixels) -> Call:
+    def _call(self, request: Unanswered, pixels: Pixels) -> Call:
+        planned = request.planned
         return Call(
             model=self._plan.model,
             system=planned.prompt.system,
             user=planned.prompt.user,
             schema=planned.prompt.schema,
-            image=pixels.encoded,
-            mime_type=pixels.mime_type,
+            pixels=pixels,
             max_output_tokens=planned.max_output_tokens,
+            seed=int(planned.fingerprint[:7], 16) + request.attempts,
         )
 
     async def _wait(self) -> None:
@@ -328,8 +329,8 @@ class Sending:
 
     def _look_for_wrong_setting(self, outcome: Outcome) -> None:
         """Where all that has come is refused, the rest would be too: a person has to mend something."""
-        self._was_served = self._was_served or bool(outcome.billed)
-        self._refusals += outcome.code == "request.refused"
+        self._was_served |= bool(outcome.billed)
+        self._refusals += outcome.code in REFUSED_CODES
         if self._refusals >= _REFUSALS_THAT_END and not self._was_served:
             self._end(UserError(outcome.code, **outcome.values))
 
@@ -351,9 +352,18 @@ class Sending:
     def _put_back(self, request: Unanswered, delay_seconds: float) -> None:
         heapq.heappush(self._delayed, (time.monotonic() + delay_seconds, next(self._order), request))
 
+    def _waiting(self) -> int:
+        """How many requests are not on their way."""
+        return len(self._left) + len(self._preparing) + len(self._ready) + len(self._delayed)
+
+    def _seconds_left(self, done: int) -> float | None:
+        """How long the rest takes if it goes on like this; None before anything is done."""
+        if not self._began or not done:
+            return None
+        return round((time.monotonic() - self._began) / done * (self._total - done), 1)
+
     def _tell(self) -> None:
-        waiting = len(self._left) + len(self._preparing) + len(self._ready) + len(self._delayed)
-        done = self._total - waiting - len(self._flights)
+        done = self._total - self._waiting() - len(self._flights)
         self._report.progress(Progress(done, self._total, "requests"))
         if time.monotonic() >= self._next_heartbeat:
             self._next_heartbeat = time.monotonic() + _HEARTBEAT_SECONDS
@@ -362,6 +372,7 @@ class Sending:
                 counts=dict(self.counts),
                 in_flight=len(self._flights),
                 spent_micro_usd=self.spent_micro_usd,
+                seconds_left=self._seconds_left(done),
                 pause_seconds=round(self._pace.pause_seconds, 1),
             )
 

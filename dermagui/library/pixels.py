@@ -125,6 +125,12 @@ def prepare_pixels(
     return replace(cached_pixels(folder, sha256, picture, recipe, redactions), rgb=b"")
 
 
+def rows_of(made: Pixels) -> bytes:
+    """The RGB8 rows that the encoded bytes decode to, for pixels that came without them."""
+    with decoder_errors(), Image.open(io.BytesIO(made.encoded), formats=("JPEG", "PNG")) as image:
+        return image.tobytes()
+
+
 def forget_pixels(folder: Path, sha256: str) -> int:
     """Remove everything that is cached of a file and return how many files that were.
 

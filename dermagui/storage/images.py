@@ -168,6 +168,16 @@ def count_files(store: Store) -> dict[str, int]:
     return store.counts("SELECT state, count(*) FROM files GROUP BY state")
 
 
+def count_files_by_source(store: Store) -> dict[int, dict[FileState, int]]:
+    """How many files of each source are in each state."""
+    found: dict[int, dict[FileState, int]] = {}
+    for source, state, count in store.tuples(
+        "SELECT source_id, state, count(*) FROM files GROUP BY source_id, state"
+    ):
+        found.setdefault(source, {})[FileState(state)] = count
+    return found
+
+
 def sendable_images(store: Store) -> Iterator[Row]:
     """Images that may leave the computer: every source that holds them says so. In order of their id.
 
@@ -178,6 +188,15 @@ def sendable_images(store: Store) -> Iterator[Row]:
            WHERE EXISTS (SELECT 1 FROM files WHERE files.sha256 = images.sha256 AND state = 'ready')
              AND NOT EXISTS (SELECT 1 FROM files JOIN sources ON sources.id = source_id
                              WHERE files.sha256 = images.sha256 AND NOT sources.may_leave)
+           ORDER BY id"""
+    )
+
+
+def ready_images(store: Store) -> Iterator[Row]:
+    """Images that lie on this computer now, whether they may leave it or not; like ``sendable_images``."""
+    return store.rows(
+        """SELECT id, sha256, frame, width, height, modality FROM images
+           WHERE EXISTS (SELECT 1 FROM files WHERE files.sha256 = images.sha256 AND state = 'ready')
            ORDER BY id"""
     )
 

@@ -120,8 +120,16 @@ def settle_attempts(store: Store, settlements: Sequence[Settlement]) -> None:
 
 
 def mark_unknown(store: Store) -> int:
-    """What an ended process left as ``sending`` may have been billed: it becomes ``unknown``."""
+    """What an ended process left as ``sending`` may have been billed: it becomes ``unknown``.
+
+    What went to no host cost nothing, and is only asked again.
+    """
     with store.writing() as conn:
+        conn.execute(
+            """UPDATE requests SET state = 'retryable', code = ?, finished_at = ?
+               WHERE state = 'sending' AND host = ''""",
+            ("local.process_ended", now()),
+        )
         cursor = conn.execute(
             "UPDATE requests SET state = 'unknown', code = ?, finished_at = ? WHERE state = 'sending'",
             ("request.process_ended", now()),

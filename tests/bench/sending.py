@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from dermagui.generation import run as generation
-from dermagui.generation.gemini import Call, _config, _contents
+from dermagui.generation.gemini import _config, _contents
 from dermagui.generation.plan import Plan, bank_of, plan_requests
+from dermagui.generation.service import Call
 from dermagui.jobs.report import Report
 from dermagui.library import scan
 from dermagui.library.pixels import prepare_pixels
@@ -130,8 +131,7 @@ def calls_of(project: Path, plan: Plan) -> list[Call]:
                 system=planned.prompt.system,
                 user=planned.prompt.user,
                 schema=planned.prompt.schema,
-                image=pixels.encoded,
-                mime_type=pixels.mime_type,
+                pixels=pixels,
                 max_output_tokens=planned.max_output_tokens,
             )
             for planned in plan_requests(store, plan, bank_of(plan))

@@ -154,6 +154,7 @@ def test_invalid_answers_are_asked_for_at_most_twice_more() -> None:
         (f"{MODEL}-001", False),
         (f"{MODEL}-09-2026", False),
         ("", False),
+        (f"{MODEL}@Q4_0;model=0a1b", False),
         (f"{MODEL}-preview", True),
         ("gemini-3.8-flash", True),
         ("gemini-3.5-flash", True),

@@ -121,3 +121,17 @@ def test_a_truncated_answer_gets_room_once(planned: Planned) -> None:
     assert request.ended[RequestState.TRUNCATED] + 1 == MAX_ATTEMPTS[RequestState.TRUNCATED]
     histories[larger.fingerprint] = ended(RequestState.TRUNCATED, "answer.truncated")
     assert list(what_is_left(PLAN, [planned], histories)) == []
+
+
+def test_what_a_plan_is_known_by_does_not_change_with_the_program() -> None:
+    """Else the budget of a plan would forget what its earlier runs have cost."""
+    plan = Plan("gemini", "a-model", "https://example.org", questions=3)
+    assert plan.key == "f5b1e1b81526a72330755448ef1be912b6717211bc6cd6e6d10ab25fa7e92e9b"
+
+
+def test_a_local_model_is_known_by_its_files_whatever_they_are_called() -> None:
+    first = Plan("local", "a", "", model_version="a@Q4_0;model=1", model_files={"model": "/here/a.gguf"})
+    renamed = replace(
+        first, model="b", model_version="b@Q4_0;model=1", model_files={"model": "/there/b.gguf"}
+    )
+    assert renamed.key == first.key != replace(first, model_version="a@Q4_0;model=2").key

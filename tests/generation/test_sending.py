@@ -10,12 +10,13 @@ import pytest
 from dermagui.errors import Stopped, UserError
 from dermagui.generation import landing
 from dermagui.generation import sending as module
-from dermagui.generation.gemini import Call, Reply
+from dermagui.generation.cost import Budget
 from dermagui.generation.landing import Unanswered
 from dermagui.generation.plan import Plan, Planned
 from dermagui.generation.prompt import build_prompt
-from dermagui.generation.sending import Budget, Sending
-from dermagui.jobs.report import Report
+from dermagui.generation.sending import Sending
+from dermagui.generation.service import Call, Reply
+from dermagui.jobs.report import Report, read_events
 from dermagui.records import ChosenQuestion, MetadataMode, PairKind, Pixels, Price, Question
 from dermagui.storage import requests
 from dermagui.storage.database import Store
@@ -114,3 +115,16 @@ def test_what_reached_nobody_was_not_sent(tmp_path: Path, monkeypatch: pytest.Mo
     assert isinstance(raised, Stopped)
     assert (raised.code, sending.sent) == ("network.no_connection", 0)
     assert sending.counts["retryable"] == client.asked > 0
+
+
+def test_how_long_the_rest_takes_is_told_once_something_was_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_HEARTBEAT_SECONDS", 0)
+    with new_store(tmp_path / "project") as store:
+        send(store, tmp_path, monkeypatch, Reply(body=ANSWER), 9, concurrency=1)
+    beats = [event for event in read_events(tmp_path / "job")[0] if event["event"] == "heartbeat"]
+    told = [(sum(beat["counts"].values()), beat["seconds_left"]) for beat in beats]
+    assert [seconds for done, seconds in told if not done] == [None] * sum(not done for done, _ in told)
+    assert all(seconds >= 0 for done, seconds in told if done)
+    assert told[-1] == (9, 0)

@@ -1,0 +1,51 @@
+"""From what a person calls a model to its files: the name of a bundle, or a GGUF file."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from dermagui.chat.bundle import Bundle, find_bundle
+from dermagui.chat.pairing import choose_mmproj, read_file
+from dermagui.errors import UserError, from_os_error
+
+
+@dataclass(frozen=True, slots=True)
+class FoundModel:
+    """The files of a model by their roles, and its bundle where it has one."""
+
+    name: str
+    paths: dict[str, Path]
+    """``model``, and where there is one ``mmproj`` and ``template``."""
+    bundle: Bundle | None = None
+
+
+def find_model(called: str, mmproj: Path | None, *, looks: bool) -> FoundModel:
+    """The model of a name or a path, with the projector that is named, or that belongs to it.
+
+    ``looks``: the projector of a bare file is looked for beside it. Raises what ``find_bundle``,
+    ``read_file`` and ``choose_mmproj`` raise.
+    """
+    path = Path(called)
+    if path.suffix.lower() != ".gguf" and not path.exists():
+        return _of_bundle(find_bundle(called), mmproj)
+    if mmproj is None and looks:
+        found = choose_mmproj(read_file(path))
+        mmproj = found.path if found else None
+    return FoundModel(path.name, {"model": path} | ({"mmproj": mmproj} if mmproj else {}))
+
+
+def read_text(path: Path) -> str:
+    """A template or a schema. Raises ``UserError`` ``chat.not_text``, or what the disk refuses."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise from_os_error(error, path) from error
+    except UnicodeDecodeError as error:
+        raise UserError("chat.not_text", path=os.fspath(path)) from error
+
+
+def _of_bundle(bundle: Bundle, mmproj: Path | None) -> FoundModel:
+    paths = {role: path for role in bundle.files if (path := bundle.path(role))}
+    return FoundModel(bundle.name, paths | ({"mmproj": mmproj} if mmproj else {}), bundle)
