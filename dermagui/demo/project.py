@@ -27,7 +27,7 @@ _SCRIPT = Script(leak_every=7, wrong_every=7, duplicate_every=4, refuse_every=12
 """What slips into the answers on purpose, for reviewers to find."""
 
 
-def make_demo_project(folder: Path) -> Path:
+def make_demo_project(folder: Path, images: int = _IMAGES) -> Path:
     """Makes the project below ``folder`` with its pictures beside it; one that is there already stays.
 
     Returns the project's own folder. Raises what the disk refuses; half a demo is made anew next time.
@@ -42,7 +42,7 @@ def make_demo_project(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise from_os_error(error, folder) from error
-    drawn = draw_phantoms(pictures, _IMAGES)
+    drawn = draw_phantoms(pictures, images)
     create_project(half)
     with Project(half) as opened:
         _do(opened.store, "add", _adding(drawn.folder), scan.run)

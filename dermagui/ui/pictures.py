@@ -33,7 +33,7 @@ def take_pictures(application: QApplication, out: Path, project: Path | None) ->
         for state in ("empty", "project") if project else ("empty",):
             if state == "project" and project is not None:
                 window.desk.open_project(project)
-            for name, widget in _all_views(window, application):
+            for name, widget in all_views(window, application):
                 widget.grab().save(os.fspath(out / f"{look}-{state}-{name}.png"))
         window.close()
         window.deleteLater()
@@ -41,7 +41,7 @@ def take_pictures(application: QApplication, out: Path, project: Path | None) ->
     return 0
 
 
-def _all_views(window: Window, application: QApplication) -> Iterator[tuple[str, QWidget]]:
+def all_views(window: Window, application: QApplication) -> Iterator[tuple[str, QWidget]]:
     """The window with each page, then each dialog, every one after all that it waits for has come."""
     for name in window.pages:
         window.show_page(name)

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import TracebackType
 
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
@@ -14,8 +15,10 @@ import pytest
 from PySide6.QtCore import QEvent, QMessageLogContext, QtMsgType, qInstallMessageHandler
 from PySide6.QtWidgets import QApplication
 
+from dermagui.demo.project import make_demo_project
 from dermagui.ui.desk import Desk
 from dermagui.ui.theme import apply_theme
+from dermagui.ui.window import Window
 
 # What the offscreen platform says of itself.
 _HARMLESS = ("propagateSizeHints",)
@@ -63,6 +66,24 @@ def desk(application: QApplication) -> Iterator[Desk]:
     yield made
     made.close()
     made.deleteLater()
+
+
+@pytest.fixture
+def window(application: QApplication) -> Iterator[Window]:
+    """The whole window, without a project. It closes without a question, whatever runs."""
+    made = Window()
+    made.resize(1280, 800)
+    made.show()
+    yield made
+    made.jobs.running.clear()
+    made.close()
+    made.deleteLater()
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small project with drawn pictures and rehearsed pairs. Tests that share it must not change it."""
+    return make_demo_project(tmp_path_factory.mktemp("demo"), images=6)
 
 
 @pytest.fixture

@@ -1,0 +1,110 @@
+"""The whole window: every page and dialog speaks the user's language, is heard, and loads nothing heavy."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtWidgets import QApplication, QWidget
+
+from dermagui.ui import actions, pictures
+from dermagui.ui.window import Window
+from tests.fakes.walking import Brackets, accessible_faults, in_brackets, shown_texts
+
+HEAVY = ("google.genai", "llama_cpp", "torch", "numpy", "pyarrow", "huggingface_hub")
+# What is no wording: the program's name, a key's name, a path.
+NO_WORDS = ("dermagui",)
+
+_OPEN_ALL = """
+import json, sys
+from pathlib import Path
+from PySide6.QtWidgets import QApplication
+from dermagui.ui import pictures
+from dermagui.ui.window import Window
+application = QApplication([])
+heavy = sys.argv[2:]
+window = Window()
+window.show()
+application.processEvents()
+first = [name for name in heavy if name in sys.modules]
+window.desk.open_project(Path(sys.argv[1]))
+views = [name for name, _ in pictures.all_views(window, application)]
+assert window.desk.project is not None
+window.close()
+print(json.dumps({"first": first, "after": [name for name in heavy if name in sys.modules], "views": views}))
+"""
+
+
+@pytest.fixture
+def brackets(application: QApplication) -> Iterator[None]:
+    """A language in which every text stands in brackets."""
+    translator = Brackets()
+    application.installTranslator(translator)
+    yield
+    application.removeTranslator(translator)
+
+
+def _untranslated(widget: QWidget) -> list[str]:
+    return [
+        f"{who}: {text!r}"
+        for who, text in shown_texts(widget)
+        if not in_brackets(text) and text not in NO_WORDS
+    ]
+
+
+def test_no_text_of_any_page_or_dialog_passes_by_tr(
+    brackets: None, window: Window, application: QApplication
+) -> None:
+    found = {name: _untranslated(view) for name, view in pictures.all_views(window, application)}
+    assert {name: texts for name, texts in found.items() if texts} == {}
+
+
+def test_every_page_and_dialog_can_be_heard(window: Window, application: QApplication, demo: Path) -> None:
+    found = {name: accessible_faults(view) for name, view in pictures.all_views(window, application)}
+    window.desk.open_project(demo)
+    found |= {f"{n} of a project": accessible_faults(v) for n, v in pictures.all_views(window, application)}
+    assert {name: faults for name, faults in found.items() if faults} == {}
+
+
+def test_the_walks_find_what_they_look_for(brackets: None, application: QApplication) -> None:
+    from PySide6.QtWidgets import QLabel, QPushButton, QToolButton, QVBoxLayout
+
+    widget = QWidget()
+    column = QVBoxLayout(widget)
+    for part in (QLabel("plain"), QToolButton(), QPushButton("Twice"), QPushButton("Twice")):
+        column.addWidget(part)
+    widget.show()
+    assert any("plain" in fault for fault in _untranslated(widget))
+    assert len(accessible_faults(widget)) == 2
+    widget.close()
+    widget.deleteLater()
+
+
+def test_opening_every_page_loads_nothing_heavy(demo: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", _OPEN_ALL, str(demo), *HEAVY], capture_output=True, text=True, timeout=120
+    )
+    assert ended.returncode == 0, ended.stderr
+    told = json.loads(ended.stdout)
+    assert (told["first"], told["after"]) == ([], [])
+    assert {"library", "generate", "review", "jobs", "privacy", "settings", "welcome"} <= set(told["views"])
+
+
+def test_every_action_has_a_shortcut_of_its_own_where_it_works(window: Window) -> None:
+    everywhere = [action.shortcut().toString() for action in window.actions()]
+    assert "" not in everywhere
+    for name, page in window.pages.items():
+        found = everywhere + [action.shortcut().toString() for action in page.actions()]
+        assert len(set(found)) == len(found), name
+
+
+def test_every_row_of_the_table_names_a_method(window: Window) -> None:
+    for name in ("", *window.pages):
+        owner = window.pages[name] if name else window
+        for row in actions.rows_of(name):
+            assert callable(getattr(owner, row.method)), row.id
+            assert row.page == name, row.id
