@@ -107,6 +107,7 @@ _STATEMENTS = (
         (SELECT dataset_uid FROM dataset_pairs WHERE pair_uid {_OF_PAIRS})""",
     f"DELETE FROM dataset_pairs WHERE pair_uid {_OF_PAIRS}",
     f"DELETE FROM verdicts WHERE pair_uid {_OF_PAIRS}",
+    f"DELETE FROM facts WHERE key LIKE 'draft/%' AND substr(key, -36) {_OF_PAIRS}",
     "DELETE FROM pair_turns WHERE pair_id IN (SELECT id FROM gone_pairs)",
     "DELETE FROM pair_images WHERE pair_id IN (SELECT id FROM gone_pairs)",
     "DELETE FROM pairs WHERE id IN (SELECT id FROM gone_pairs)",

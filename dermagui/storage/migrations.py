@@ -212,3 +212,13 @@ def m006_chats(db: Database) -> None:
         "CREATE INDEX chat_images_file ON chat_images(file_sha256)",
     ):
         db.conn.execute(statement)
+
+
+@migrations()
+def m007_review(db: Database) -> None:
+    """Which questions there are pairs of, and which verdicts were taken back, without reading all."""
+    for statement in (
+        "CREATE INDEX pairs_question ON pairs(question_key, state, id)",
+        "CREATE INDEX verdicts_undoes ON verdicts(undoes) WHERE undoes IS NOT NULL",
+    ):
+        db.conn.execute(statement)

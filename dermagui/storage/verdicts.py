@@ -18,15 +18,14 @@ _STATE_OF = {
 }
 
 
-def present(events: Iterable[Verdict]) -> tuple[PairState, tuple[Turn, ...]]:
-    """The state that the events of one pair add up to, and the turns of the edit that holds.
+def counting(events: Iterable[Verdict]) -> list[Verdict]:
+    """The verdicts that count, latest first: those that no later undo takes back that counts itself.
 
-    An event counts unless a later undo that counts takes it back; of those that count, the latest decides.
     Later is who has the later uid, which knows of all that came before it, and not who has the faster
     clock. The result does not depend on the order in which the events arrive.
     """
     taken_back: set[str | None] = set()
-    counting: list[Verdict] = []
+    found: list[Verdict] = []
     once = {event.uid: event for event in events}
     for event in sorted(once.values(), key=lambda event: event.uid, reverse=True):
         if event.uid in taken_back:
@@ -34,9 +33,18 @@ def present(events: Iterable[Verdict]) -> tuple[PairState, tuple[Turn, ...]]:
         if event.kind is VerdictKind.UNDO:
             taken_back.add(event.undoes)
         else:
-            counting.append(event)
-    state = _STATE_OF[counting[0].kind] if counting else PairState.PENDING
-    return state, next((event.turns for event in counting if event.kind is VerdictKind.EDIT), ())
+            found.append(event)
+    return found
+
+
+def present(events: Iterable[Verdict]) -> tuple[PairState, tuple[Turn, ...]]:
+    """The state that the events of one pair add up to, and the turns of the edit that holds.
+
+    Of the verdicts that count, the latest decides.
+    """
+    found = counting(events)
+    state = _STATE_OF[found[0].kind] if found else PairState.PENDING
+    return state, next((event.turns for event in found if event.kind is VerdictKind.EDIT), ())
 
 
 def append_verdicts(store: Store, verdicts: Iterable[Verdict]) -> int:
