@@ -14,7 +14,8 @@ class Action:
     """One row: what it is called, its keys, where it works, and the method that does it.
 
     ``page`` is the name of a page, on which ``method`` is then called, or empty for the window itself.
-    ``shortcut`` is as QKeySequence reads it; single letters work only where nobody types.
+    ``shortcut`` is as QKeySequence reads it, several with a semicolon and a space between them; single
+    letters work only where nobody types.
     """
 
     id: str
@@ -50,7 +51,7 @@ WINDOW = (
     _row("page.privacy", QT_TRANSLATE_NOOP("actions", "Go to Privacy"), "Ctrl+L", "show_privacy"),
     _row("page.settings", QT_TRANSLATE_NOOP("actions", "Go to Settings"), "Ctrl+,", "show_settings"),
     _row("window.palette", QT_TRANSLATE_NOOP("actions", "Find an action"), "Ctrl+K", "show_palette"),
-    _row("window.keys", QT_TRANSLATE_NOOP("actions", "Keys of this page"), "F1", "show_keys"),
+    _row("window.keys", QT_TRANSLATE_NOOP("actions", "Keys of this page"), "F1; ?", "show_keys"),
     _row("window.find", QT_TRANSLATE_NOOP("actions", "Find on this page"), "Ctrl+F", "focus_search"),
     _row("window.detail", QT_TRANSLATE_NOOP("actions", "Show or hide the details"), "F9", "toggle_detail"),
     _row(
@@ -74,11 +75,170 @@ WINDOW = (
     _row("window.quit", QT_TRANSLATE_NOOP("actions", "Quit"), "Ctrl+Q", "close"),
 )
 
-LIBRARY: tuple[Action, ...] = ()
+LIBRARY = (
+    _row("library.folder", QT_TRANSLATE_NOOP("actions", "Add a folder…"), "Ctrl+I", "add_folder", "library"),
+    _row("library.metadata", QT_TRANSLATE_NOOP("actions", "Add metadata…"), "Ctrl+M", "add_metadata", "library"),
+    _row(
+        "library.again",
+        QT_TRANSLATE_NOOP("actions", "Look through the folders again"),
+        "F5",
+        "look_again",
+        "library",
+    ),
+    _row("library.view", QT_TRANSLATE_NOOP("actions", "Grid or table"), "Ctrl+T", "toggle_table", "library"),
+    _row("library.larger", QT_TRANSLATE_NOOP("actions", "Larger pictures"), "Ctrl++", "enlarge", "library"),
+    _row("library.smaller", QT_TRANSLATE_NOOP("actions", "Smaller pictures"), "Ctrl+-", "reduce", "library"),
+    _row(
+        "library.compare",
+        QT_TRANSLATE_NOOP("actions", "Compare the selected images"),
+        "Ctrl+D",
+        "compare",
+        "library",
+    ),
+    _row(
+        "library.source",
+        QT_TRANSLATE_NOOP("actions", "Licence of the source, and whether it may leave…"),
+        "Ctrl+U",
+        "show_source",
+        "library",
+    ),
+    _row(
+        "library.save",
+        QT_TRANSLATE_NOOP("actions", "Save this filter…"),
+        "Ctrl+S",
+        "save_filter",
+        "library",
+    ),
+    _row(
+        "library.all",
+        QT_TRANSLATE_NOOP("actions", "Show all images"),
+        "Ctrl+Backspace",
+        "show_all",
+        "library",
+    ),
+    _row("library.forget", QT_TRANSLATE_NOOP("actions", "Forget…"), "Ctrl+Delete", "forget", "library"),
+)
 """The actions of the page Library."""
 GENERATE: tuple[Action, ...] = ()
 """The actions of the page Generate."""
-REVIEW: tuple[Action, ...] = ()
+REVIEW = (
+    _row("review.accept", QT_TRANSLATE_NOOP("actions", "Accept"), "A", "accept", "review"),
+    _row("review.edit", QT_TRANSLATE_NOOP("actions", "Edit"), "E", "edit", "review"),
+    _row("review.reject", QT_TRANSLATE_NOOP("actions", "Reject…"), "R", "reject", "review"),
+    _row("review.unsure", QT_TRANSLATE_NOOP("actions", "Unsure"), "U", "unsure", "review"),
+    _row("review.skip", QT_TRANSLATE_NOOP("actions", "Skip"), "S", "skip", "review"),
+    _row("review.next", QT_TRANSLATE_NOOP("actions", "Next pair"), "J; Right", "go_on", "review"),
+    _row("review.previous", QT_TRANSLATE_NOOP("actions", "Previous pair"), "K; Left", "go_back", "review"),
+    _row(
+        "review.rate_1",
+        QT_TRANSLATE_NOOP("actions", "Answer the first question of the form"),
+        "1",
+        "rate_1",
+        "review",
+    ),
+    _row(
+        "review.rate_2",
+        QT_TRANSLATE_NOOP("actions", "Answer the second question of the form"),
+        "2",
+        "rate_2",
+        "review",
+    ),
+    _row(
+        "review.rate_3",
+        QT_TRANSLATE_NOOP("actions", "Answer the third question of the form"),
+        "3",
+        "rate_3",
+        "review",
+    ),
+    _row(
+        "review.rate_4",
+        QT_TRANSLATE_NOOP("actions", "Answer the fourth question of the form"),
+        "4",
+        "rate_4",
+        "review",
+    ),
+    _row("review.note", QT_TRANSLATE_NOOP("actions", "Write a note"), "N", "write_note", "review"),
+    _row(
+        "review.zoom",
+        QT_TRANSLATE_NOOP("actions", "Full size, or the whole picture"),
+        "Z",
+        "toggle_zoom",
+        "review",
+    ),
+    _row(
+        "review.image",
+        QT_TRANSLATE_NOOP("actions", "Next picture of this pair"),
+        "I",
+        "show_next_image",
+        "review",
+    ),
+    _row(
+        "review.metadata",
+        QT_TRANSLATE_NOOP("actions", "Show or hide metadata"),
+        "H",
+        "toggle_metadata",
+        "review",
+    ),
+    _row(
+        "review.undo", QT_TRANSLATE_NOOP("actions", "Take back my last verdict"), "Ctrl+Z", "undo", "review"
+    ),
+    _row(
+        "review.redo",
+        QT_TRANSLATE_NOOP("actions", "Restore what I took back"),
+        "Ctrl+Shift+Z",
+        "redo",
+        "review",
+    ),
+    _row(
+        "review.save_edit",
+        QT_TRANSLATE_NOOP("actions", "Save the edit"),
+        "Ctrl+Return; Ctrl+Enter",
+        "save_edit",
+        "review",
+    ),
+    _row(
+        "review.leave_edit",
+        QT_TRANSLATE_NOOP("actions", "Leave the edit, keep the draft"),
+        "Esc",
+        "leave_edit",
+        "review",
+    ),
+    _row(
+        "review.impression",
+        QT_TRANSLATE_NOOP("actions", "My impression first"),
+        "M",
+        "toggle_impression",
+        "review",
+    ),
+    _row(
+        "review.again",
+        QT_TRANSLATE_NOOP("actions", "Start again from the beginning"),
+        "Ctrl+Home",
+        "start_again",
+        "review",
+    ),
+    _row(
+        "review.everything",
+        QT_TRANSLATE_NOOP("actions", "Show all pairs"),
+        "Ctrl+Shift+F",
+        "show_everything",
+        "review",
+    ),
+    _row(
+        "review.reviewer",
+        QT_TRANSLATE_NOOP("actions", "Change the reviewer…"),
+        "Ctrl+U",
+        "choose_reviewer",
+        "review",
+    ),
+    _row(
+        "review.export",
+        QT_TRANSLATE_NOOP("actions", "Export what was accepted…"),
+        "Ctrl+E",
+        "export",
+        "review",
+    ),
+)
 """The actions of the page Review."""
 
 JOBS = (
@@ -101,6 +261,6 @@ def make_action(action: Action, call: Callable[[], object], parent: QObject) -> 
     made = QAction(action.label(), parent)
     made.setObjectName(action.id)
     if action.shortcut:
-        made.setShortcut(QKeySequence(action.shortcut))
+        made.setShortcuts(QKeySequence.listFromString(action.shortcut))
     made.triggered.connect(lambda *_: call())
     return made

@@ -14,6 +14,7 @@ from dermagui.storage.filters import (
     Filter,
     PairFilter,
     cards_of,
+    count_listed,
     fields_said,
     find_images,
     save_filter,
@@ -132,7 +133,16 @@ def test_numbers_of_which_nothing_is_left_have_no_card(store: Store) -> None:
 
 
 def test_fields_that_only_a_model_names_are_no_fields(shelf: Store) -> None:
-    assert fields_said(shelf) == {"diagnosis": 2}
+    with shelf.writing() as conn:
+        conn.execute(
+            """INSERT INTO metadata (file_id, field, value, vocabulary, origin, at)
+               VALUES (1, 'score', '0.9', 'as written', 'model', ''), (1, 'age', '9', '', 'person', '')"""
+        )
+    assert fields_said(shelf) == ["age", "diagnosis"]
+
+
+def test_a_project_without_metadata_has_no_fields(store: Store) -> None:
+    assert fields_said(store) == []
 
 
 def test_saved_filters_come_back_as_they_were(store: Store) -> None:
@@ -160,3 +170,9 @@ def test_forgetting_the_last_patient_leaves_what_is_said_of_other_files(shelf: S
     sha256 = str(shelf.value("SELECT sha256 FROM files WHERE id = ?", (file_id,)))
     remove_files(shelf, [file_id], [sha256], [])
     assert _paths(shelf, Filter(fields=(("diagnosis", "melanoma"),))) == ["a.png"]
+
+
+def test_counts_are_those_of_the_lists(shelf: Store) -> None:
+    total, by_source = count_listed(shelf)
+    assert total == len(find_images(shelf, Filter()))
+    assert by_source == {source: len(find_images(shelf, Filter(source_id=source))) for source in (1, 2)}

@@ -13,6 +13,7 @@ os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
 import pytest
 from PySide6.QtCore import QEvent, QMessageLogContext, QtMsgType, qInstallMessageHandler
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from dermagui.demo.project import make_demo_project
@@ -21,7 +22,7 @@ from dermagui.ui.theme import apply_theme
 from dermagui.ui.window import Window
 
 # What the offscreen platform says of itself.
-_HARMLESS = ("propagateSizeHints",)
+_HARMLESS = ("This plugin does not support",)
 
 
 @pytest.fixture(scope="session")
@@ -74,6 +75,8 @@ def window(application: QApplication) -> Iterator[Window]:
     made = Window()
     made.resize(1280, 800)
     made.show()
+    made.activateWindow()
+    assert QTest.qWaitForWindowActive(made)
     yield made
     made.jobs.running.clear()
     made.close()

@@ -1,31 +1,338 @@
-"""The images of the project."""
+"""The images of the project: found, shown, added, described, compared and forgotten."""
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
 from typing import ClassVar
 
-from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+from PySide6.QtCore import QLocale, Qt
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSlider,
+    QSplitter,
+    QStackedWidget,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
-from dermagui.storage import images
+from dermagui.errors import DermaError
+from dermagui.jobs.work import Parameters
+from dermagui.library.scan import parameters_for
+from dermagui.library.understand import Understood, understand
+from dermagui.storage import filters
+from dermagui.storage.filters import Filter
+from dermagui.ui import theme
 from dermagui.ui.desk import Desk
+from dermagui.ui.icons import icon
 from dermagui.ui.jobs import Jobs
+from dermagui.ui.library.adding import AddingSheet
+from dermagui.ui.library.filter_bar import FilterBar
+from dermagui.ui.library.images_view import LARGEST_SIDE, SMALLEST_SIDE, ImagesView
+from dermagui.ui.library.model import ImagesModel
+from dermagui.ui.library.shelf import Shelf, Shelves, read_shelves
+from dermagui.ui.library.thumbnails import Thumbnails
 from dermagui.ui.page import Page
+from dermagui.ui.widgets.bar import Bar
+
+_SHOWN = frozenset({"files", "metadata", "sources", "pairs", "verdicts"})
+_SIDE_STEP = 32
 
 
 class LibraryPage(Page):
-    """The images of the project."""
+    """Left the shelves, in the middle the images or what is being done with them, right the details."""
 
     name: ClassVar[str] = "library"
 
     def __init__(self, desk: Desk, jobs: Jobs, parent: QWidget | None = None) -> None:
         super().__init__(desk, jobs, parent)
-        self._count = QLabel()
+        self.model = ImagesModel(desk, self)
+        self.thumbnails = Thumbnails(desk)
+        self.view = ImagesView(self.model, self.thumbnails)
+        self.filter_bar = FilterBar(desk)
+        self.shelf = Shelf()
+        self.bar = Bar()
+        self.sheet = AddingSheet()
+        self._shelves = Shelves()
+        self._waiting: list[Parameters] = []
+        self._starting = False
+        self._middle = QStackedWidget()
+        self._build()
+        self._connect()
+        self.setAcceptDrops(True)
+        self._on_view_selection_changed()
+        self.show_project()
+
+    # -- building -------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        self._empty = self._build_empty()
+        self._images = QWidget()
+        images = QVBoxLayout(self._images)
+        images.setContentsMargins(0, 0, 0, 0)
+        images.setSpacing(theme.GRID)
+        images.addWidget(self.filter_bar)
+        images.addWidget(self.view, 1)
+        for widget in (self._empty, self._images, self.sheet):
+            self._middle.addWidget(widget)
+        across = QSplitter(Qt.Orientation.Horizontal)
+        across.addWidget(self.shelf)
+        across.addWidget(self._middle)
+        across.setStretchFactor(1, 1)
+        across.setSizes([theme.GRID * 27, theme.GRID * 100])
+        across.setChildrenCollapsible(False)
         layout = QVBoxLayout(self)
-        layout.addWidget(self._count)
+        layout.setContentsMargins(theme.GRID, theme.GRID, theme.GRID, theme.GRID)
+        layout.setSpacing(theme.GRID)
+        layout.addWidget(self.bar)
+        layout.addLayout(self._build_tools())
+        layout.addWidget(across, 1)
+
+    def _build_tools(self) -> QHBoxLayout:
+        tools = QHBoxLayout()
+        tools.setSpacing(theme.GRID)
+        for id_, sign in (
+            ("library.folder", "add"),
+            ("library.metadata", "table"),
+            ("library.compare", "compare"),
+        ):
+            tools.addWidget(self._make_tool(id_, sign))
+        self._count = QLabel()
+        tools.addSpacing(theme.GRID)
+        tools.addWidget(self._count)
+        tools.addStretch(1)
+        self._slider = QSlider(Qt.Orientation.Horizontal)
+        self._slider.setRange(SMALLEST_SIDE // _SIDE_STEP, LARGEST_SIDE // _SIDE_STEP)
+        self._slider.setPageStep(1)
+        self._slider.setFixedWidth(theme.GRID * 16)
+        self._slider.setAccessibleName(self.tr("Size of the pictures"))
+        self._slider.setToolTip(self.tr("Size of the pictures"))
+        self._slider.setValue(5)
+        tools.addWidget(self._slider)
+        tools.addWidget(self._make_tool("library.view", "grid"))
+        return tools
+
+    def _make_tool(self, id_: str, sign: str) -> QToolButton:
+        button = QToolButton()
+        self.action(id_).setIcon(icon(sign))
+        # By itself Qt takes the dots away that say that something will be asked.
+        self.action(id_).setIconText(self.action(id_).text())
+        button.setDefaultAction(self.action(id_))
+        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        return button
+
+    def _build_empty(self) -> QWidget:
+        empty = QWidget()
+        self._empty_text = QLabel()
+        self._empty_text.setWordWrap(True)
+        self._empty_text.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._empty_button = QPushButton()
+        self._empty_button.clicked.connect(self._on_empty_button_clicked)
+        layout = QVBoxLayout(empty)
+        layout.addStretch(1)
+        layout.addWidget(self._empty_text)
+        layout.addSpacing(theme.GRID)
+        layout.addWidget(self._empty_button, 0, Qt.AlignmentFlag.AlignHCenter)
+        layout.addStretch(1)
+        return empty
+
+    def _connect(self) -> None:
+        self.model.listed.connect(self._on_model_listed)
+        self.view.selection_changed.connect(self._on_view_selection_changed)
+        self.filter_bar.changed.connect(self.show_filter)
+        self.filter_bar.saving_asked.connect(self._on_filter_bar_saving_asked)
+        self.shelf.filter_chosen.connect(self.show_filter)
+        self.shelf.filter_removed.connect(lambda name: self._save_filter(name, None))
+        self.sheet.accepted.connect(self._on_sheet_accepted)
+        self.sheet.cancelled.connect(self._back_to_images)
+        self.jobs.changed.connect(self._start_next)
+        self._slider.valueChanged.connect(lambda value: self.view.show_side(value * _SIDE_STEP))
+
+    # -- what is shown --------------------------------------------------------------------------
 
     def show_project(self) -> None:
-        self._count.clear()
-        self.show_changes(frozenset())
+        self.bar.hide()
+        self.thumbnails.clear()
+        self.model.forget_reading()
+        self.model.clear()
+        self._shelves = Shelves()
+        self._waiting.clear()
+        self._starting = False
+        self.shelf.show_shelves(self._shelves, Filter())
+        self.filter_bar.show_filter(Filter(), {})
+        self.view.show_side(self._slider.value() * _SIDE_STEP)
+        self.show_changes(_SHOWN)
 
     def show_changes(self, kinds: frozenset[str]) -> None:
-        self.desk.ask(images.count_images, lambda found: self._count.setText(str(found)), owner=self)
+        if self.desk.project is None or not kinds & _SHOWN:
+            return
+        self.model.refresh()
+        self.desk.ask(read_shelves, self._on_shelves_read, owner=self)
+
+    def show_filter(self, wanted: Filter) -> None:
+        """Shows what this filter finds."""
+        self._middle.setCurrentWidget(self._images)
+        self.model.show_filter(wanted)
+        self.filter_bar.show_filter(wanted, self._shelves.names)
+        self.shelf.show_filter(wanted)
+
+    def _on_shelves_read(self, shelves: Shelves) -> None:
+        self._shelves = shelves
+        self.shelf.show_shelves(shelves, self.model.filter)
+        self.filter_bar.show_filter(self.model.filter, shelves.names)
+        self._tell_missing()
+
+    def _tell_missing(self) -> None:
+        """Says once for each source that all of its files are gone."""
+
+    def _on_model_listed(self) -> None:
+        self._show_count()
+        if self._middle.currentWidget() in (self._empty, self._images):
+            self._show_images_or_why_not()
+
+    def _show_images_or_why_not(self) -> None:
+        if self.model.numbers:
+            self._middle.setCurrentWidget(self._images)
+        elif self.model.filter == Filter():
+            self._empty_text.setText(
+                self.tr("Here are your pictures, as soon as you add the folder they lie in.")
+            )
+            self._empty_button.setText(self.tr("Add a folder…"))
+            self._middle.setCurrentWidget(self._empty)
+        else:
+            self._middle.setCurrentWidget(self._images)
+
+    def _on_empty_button_clicked(self) -> None:
+        self.add_folder()
+
+    def _show_count(self) -> None:
+        count = QLocale().toString(len(self.model.numbers))
+        text = self.tr("{count} images").format(count=count)
+        if len(self.model.numbers) == 1:
+            text = self.tr("1 image")
+        if selected := self.view.selected_count:
+            text += " · " + self.tr("{count} selected").format(count=QLocale().toString(selected))
+        self._count.setText(text if self.desk.project else "")
+
+    def _on_view_selection_changed(self) -> None:
+        self._show_count()
+        self.action("library.compare").setEnabled(2 <= self.view.selected_count <= 4)
+        self.action("library.forget").setEnabled(self.view.selected_count == 1)
+
+    # -- what the user does ---------------------------------------------------------------------
+
+    def focus_search(self) -> None:
+        self._middle.setCurrentWidget(self._images)
+        self.filter_bar.search.setFocus()
+        self.filter_bar.search.selectAll()
+
+    def toggle_table(self) -> None:
+        """Ctrl+T."""
+        self.view.show_table(not self.view.shows_table)
+        self.action("library.view").setIcon(icon("grid" if not self.view.shows_table else "table"))
+        self._slider.setEnabled(not self.view.shows_table)
+
+    def enlarge(self) -> None:
+        """Ctrl++."""
+        self._slider.setValue(self._slider.value() + 1)
+
+    def reduce(self) -> None:
+        """Ctrl+-."""
+        self._slider.setValue(self._slider.value() - 1)
+
+    def show_all(self) -> None:
+        """Takes every condition away."""
+        self.filter_bar.search.clear()
+        self.show_filter(Filter())
+
+    def save_filter(self) -> None:
+        """Ctrl+S."""
+        self.filter_bar.ask_name()
+
+    def _on_filter_bar_saving_asked(self, name: str) -> None:
+        self._save_filter(name, self.model.filter)
+
+    def _save_filter(self, name: str, wanted: Filter | None) -> None:
+        self.desk.ask(
+            lambda store: filters.save_filter(store, name, wanted),
+            owner=self,
+            failed=self.bar.tell_error,
+            changes=frozenset({"sources"}),
+        )
+
+    # -- adding ---------------------------------------------------------------------------------
+
+    def add_folder(self) -> None:
+        """Asks for a folder of pictures."""
+        folder = QFileDialog.getExistingDirectory(self, self.tr("The folder that your pictures lie in"))
+        if folder:
+            self.understand([Path(folder)])
+
+    def add_metadata(self) -> None:
+        """Asks for a table about the pictures."""
+        kinds = self.tr("Tables") + " (*.csv *.tsv *.xlsx *.json *.jsonl)"
+        path, _ = QFileDialog.getOpenFileName(self, self.tr("A table about your pictures"), "", kinds)
+        if path:
+            self.understand([Path(path)])
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if event.mimeData().hasUrls() and self.desk.project is not None and not self.desk.read_only:
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+        event.acceptProposedAction()
+        if paths:
+            self.understand(paths)
+
+    def understand(self, paths: list[Path]) -> None:
+        """Says what these folders and files are, before anything is done with them."""
+        folder = self.desk.folder
+        if folder is None:
+            return
+        self._middle.setCurrentWidget(self.sheet)
+        self.sheet.show_reading()
+        self.desk.work(partial(understand, paths, folder), self._on_understood, owner=self)
+
+    def _on_understood(self, found: Understood) -> None:
+        self.sheet.show_understood(found, self._shelves.sources)
+
+    def _on_sheet_accepted(self, jobs: list[Parameters]) -> None:
+        self._back_to_images()
+        self._waiting += jobs
+        self._start_next()
+
+    def look_again(self) -> None:
+        """Looks through the folder of the chosen source again, or through all of them."""
+        chosen = self.shelf.source_id
+        self._waiting += [
+            parameters_for(Path(source.root))
+            for source in self._shelves.sources
+            if chosen in (None, source.id)
+        ]
+        self._start_next()
+
+    def _start_next(self) -> None:
+        """One job at a time looks through folders; the next one starts when it is over."""
+        adding = any(followed.row["kind"] == "add" for followed in self.jobs.running.values())
+        if self._waiting and not adding and not self._starting:
+            self._starting = True
+            self.jobs.start(
+                "add", self._waiting.pop(0), started=self._on_started, failed=self._on_start_failed
+            )
+
+    def _on_started(self, _: str) -> None:
+        self._starting = False
+
+    def _on_start_failed(self, error: DermaError) -> None:
+        self._starting = False
+        self.bar.tell_error(error)
+
+    def _back_to_images(self) -> None:
+        self._middle.setCurrentWidget(self._images)
+        self._show_images_or_why_not()

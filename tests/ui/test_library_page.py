@@ -1,0 +1,281 @@
+"""The page Library by hand and key: find, add, describe; the database is read afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QPushButton
+
+from dermagui.project import create_project
+from dermagui.records import FileState, Origin
+from dermagui.storage.database import Store
+from dermagui.storage.filters import Filter, PairFilter, save_filter, saved_filters
+from dermagui.storage.images import mark_files
+from dermagui.storage.metadata import FileStatements, Statement, save_statements
+from dermagui.ui.desk import Desk
+from dermagui.ui.jobs import Jobs
+from dermagui.ui.library.page import LibraryPage
+from tests.fakes.projects import add_images, add_many_pairs, new_store
+
+Wait = Callable[[Callable[[], object]], None]
+
+
+@pytest.fixture
+def page(desk: Desk, application: QApplication) -> Iterator[LibraryPage]:
+    """The page, in sight, without a project."""
+    made = LibraryPage(desk, Jobs(desk))
+    desk.project_changed.connect(made.show_project)
+    desk.rows_changed.connect(made.show_changes)
+    made.resize(1000, 700)
+    made.show()
+    made.activateWindow()
+    yield made
+    made.close()
+    made.deleteLater()
+
+
+@pytest.fixture
+def study(page: LibraryPage, desk: Desk, tmp_path: Path, wait_until: Wait) -> Path:
+    """Ten images, of which the first three have pairs; one is missing; two have a diagnosis. Open."""
+    folder = tmp_path / "study"
+    with new_store(folder) as store:
+        ids = add_images(store, 10)
+        add_many_pairs(store, ids[:3], 3)
+        mark_files(store, [10], FileState.MISSING)
+        said = [
+            FileStatements(1, (Statement("diagnosis", "melanoma"),)),
+            FileStatements(4, (Statement("diagnosis", "melanoma"), Statement("note", "R&D"))),
+        ]
+        save_statements(store, 1, said, Origin.FILE, "t.csv")
+        save_filter(store, "To do", Filter(pairs=PairFilter.NONE))
+    desk.open_project(folder)
+    wait_until(lambda: len(page.model.numbers) == 10 and page.shelf.tree.topLevelItemCount() == 5)
+    return folder
+
+
+def _click_chip(page: LibraryPage, text: str) -> None:
+    buttons = page.filter_bar.findChildren(QPushButton)
+    [chip] = [button for button in buttons if button.isVisible() and button.text() == text]
+    QTest.mouseClick(chip, Qt.MouseButton.LeftButton)
+
+
+def _choose_in_menu(page: LibraryPage, *texts: str, wait_until: Wait) -> None:
+    """Opens the menu of conditions and goes down it, by the titles of its lines."""
+    menu = page.filter_bar._menu
+    menu.popup(QPoint(0, 0))
+    for n, text in enumerate(texts):
+        wait_until(lambda menu=menu, text=text: [a for a in menu.actions() if a.text() == text])
+        [action] = [action for action in menu.actions() if action.text() == text]
+        if n + 1 < len(texts):
+            menu = action.menu()
+        else:
+            action.trigger()
+    page.filter_bar._menu.close()
+
+
+# -- finding --------------------------------------------------------------------------------------
+
+
+def test_a_project_without_pictures_says_what_to_do(
+    page: LibraryPage, desk: Desk, tmp_path: Path, wait_until: Wait
+) -> None:
+    create_project(tmp_path / "new")
+    listed: list[int] = []
+    page.model.listed.connect(lambda: listed.append(1))
+    desk.open_project(tmp_path / "new")
+    wait_until(lambda: desk.project and listed)
+    assert page._empty_button.isVisible()
+    assert page._empty_button.text() == "Add a folder…"
+
+
+def test_typing_finds_by_name(page: LibraryPage, study: Path, wait_until: Wait) -> None:
+    page.focus_search()
+    QTest.keyClicks(page.filter_bar.search, "00000")
+    QTest.keyClick(page.filter_bar.search, Qt.Key.Key_7)
+    wait_until(lambda: len(page.model.numbers) == 1)
+    page.filter_bar.search.clear()
+    QTest.keyClick(page.filter_bar.search, Qt.Key.Key_Return)
+    wait_until(lambda: len(page.model.numbers) == 10)
+
+
+def test_conditions_add_up_to_a_sentence_and_go_one_by_one(
+    page: LibraryPage, study: Path, wait_until: Wait
+) -> None:
+    _choose_in_menu(page, "Pairs", "has no pairs", wait_until=wait_until)
+    wait_until(lambda: len(page.model.numbers) == 7)
+    _choose_in_menu(page, "File", "is missing on the disk", wait_until=wait_until)
+    wait_until(lambda: len(page.model.numbers) == 1)
+    assert page.filter_bar.sentence == "has no pairs · is missing on the disk"
+    _click_chip(page, "has no pairs")
+    wait_until(lambda: page.model.filter == Filter(state=FileState.MISSING))
+    page.show_all()
+    wait_until(lambda: len(page.model.numbers) == 10)
+    assert page.filter_bar.sentence == ""
+
+
+def test_a_value_is_chosen_from_those_that_are_said(
+    page: LibraryPage, study: Path, wait_until: Wait, application: QApplication
+) -> None:
+    _choose_in_menu(page, "note…", wait_until=wait_until)
+    wait_until(lambda: application.activePopupWidget())
+    menu = application.activePopupWidget()
+    assert [action.text() for action in menu.actions()] == ["note is R&&D   1", "", "note is not stated"]  # type: ignore[union-attr]
+    menu.actions()[0].trigger()  # type: ignore[union-attr]
+    menu.close()  # type: ignore[union-attr]
+    wait_until(lambda: len(page.model.numbers) == 1)
+    assert page.filter_bar.sentence == "note is R&D"
+
+
+def test_a_filter_that_finds_nothing_leaves_the_way_back(
+    page: LibraryPage, study: Path, wait_until: Wait
+) -> None:
+    page.show_filter(Filter(text="nothing is called so"))
+    wait_until(lambda: not page.model.numbers)
+    assert page.filter_bar.isVisible()
+    assert "0 images" in page._count.text()
+
+
+def test_filters_are_saved_in_the_project_and_counted(
+    page: LibraryPage, study: Path, wait_until: Wait
+) -> None:
+    page.show_filter(Filter(fields=(("diagnosis", "melanoma"),)))
+    page.save_filter()
+    QTest.keyClicks(page.filter_bar._name, "Melanomas")
+    QTest.keyClick(page.filter_bar._name, Qt.Key.Key_Return)
+    wait_until(lambda: page.shelf.tree.topLevelItemCount() == 6)
+    rows = [page.shelf.tree.topLevelItem(n) for n in range(6)]
+    assert [(row.text(0), row.text(1)) for row in rows if row] == [
+        ("All images", "10"),
+        ("Sources", ""),
+        ("pictures", "10"),
+        ("Saved filters", ""),
+        ("Melanomas", "2"),
+        ("To do", "7"),
+    ]
+    with Store(study, read_only=True) as store:
+        assert saved_filters(store)["Melanomas"] == Filter(fields=(("diagnosis", "melanoma"),))
+    assert rows[4] is page.shelf.tree.currentItem()
+    page.shelf._on_remove_clicked()
+    wait_until(lambda: page.shelf.tree.topLevelItemCount() == 5)
+    with Store(study, read_only=True) as store:
+        assert list(saved_filters(store)) == ["To do"]
+
+
+def test_the_left_side_is_used_by_keys(page: LibraryPage, study: Path, wait_until: Wait) -> None:
+    page.shelf.tree.setFocus()
+    QTest.keyClick(page.shelf.tree, Qt.Key.Key_End)
+    wait_until(lambda: len(page.model.numbers) == 7)
+    QTest.keyClick(page.shelf.tree, Qt.Key.Key_Home)
+    wait_until(lambda: len(page.model.numbers) == 10)
+
+
+def test_another_project_shows_nothing_of_the_first(
+    page: LibraryPage, study: Path, desk: Desk, wait_until: Wait
+) -> None:
+    page.show_filter(Filter(source_id=1))
+    desk.close_project()
+    assert (page.model.numbers, page.filter_bar.sentence, page._count.text()) == ([], "", "")
+    assert page.shelf.tree.topLevelItemCount() == 1
+
+
+# -- adding ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clinic(tmp_path: Path) -> Path:
+    """A folder of three pictures and a table about them whose column of diagnoses nobody can guess."""
+    made = tmp_path / "clinic"
+    made.mkdir()
+    for n, colour in enumerate(("red", "green", "blue")):
+        Image.new("RGB", (40 + n, 30), colour).save(made / f"{n}.png")
+    (made / "about.csv").write_text("filename,sex,x7\n0.png,male,naevus\n1.png,female,melanoma\n")
+    return made
+
+
+def _drop(page: LibraryPage, application: QApplication, *paths: Path) -> bool:
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    buttons, keys = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    enter = QDragEnterEvent(QPoint(50, 50), Qt.DropAction.CopyAction, data, buttons, keys)
+    application.sendEvent(page, enter)
+    if enter.isAccepted():
+        drop = QDropEvent(QPointF(50, 50), Qt.DropAction.CopyAction, data, buttons, keys)
+        application.sendEvent(page, drop)
+    return enter.isAccepted()
+
+
+def test_a_drop_is_explained_before_and_then_added(
+    page: LibraryPage,
+    desk: Desk,
+    application: QApplication,
+    clinic: Path,
+    tmp_path: Path,
+    wait_until: Wait,
+) -> None:
+    create_project(tmp_path / "new")
+    assert not _drop(page, application, clinic)
+    desk.open_project(tmp_path / "new")
+    wait_until(lambda: desk.project)
+    assert _drop(page, application, clinic)
+    wait_until(page.sheet.add.isEnabled)
+    said = page.sheet._said.text()
+    assert "clinic: 3 pictures, 1 other files" in said
+    assert "about.csv: a table of 2 rows that looks like metadata" in said
+    with Store(tmp_path / "new", read_only=True) as store:
+        assert store.value("SELECT count(*) FROM sources") == 0
+    page.sheet.licence.setEditText("CC-BY-4.0")
+    page.sheet.mapper.choose("x7", "diagnosis")
+    QTest.mouseClick(page.sheet.add, Qt.MouseButton.LeftButton)
+    wait_until(lambda: len(page.model.numbers) == 3 and not page.jobs.running)
+    with Store(tmp_path / "new", read_only=True) as store:
+        assert store.value("SELECT licence FROM sources") == "CC-BY-4.0"
+        assert store.value("SELECT may_leave FROM sources") == 0
+        rows = store.tuples("SELECT field, value FROM metadata WHERE field IN ('diagnosis', 'sex')")
+        assert sorted(rows) == [
+            ("diagnosis", "melanoma"),
+            ("diagnosis", "nevus"),
+            ("sex", "female"),
+            ("sex", "male"),
+        ]
+
+
+def test_cancelling_adds_nothing(
+    page: LibraryPage, study: Path, clinic: Path, wait_until: Wait, application: QApplication
+) -> None:
+    assert _drop(page, application, clinic / "0.png")
+    wait_until(page.sheet.add.isEnabled)
+    page.sheet.cancelled.emit()
+    assert page.view.isVisible()
+    with Store(study, read_only=True) as store:
+        assert store.value("SELECT count(*) FROM jobs") == 0
+
+
+def test_a_table_alone_is_about_a_source(
+    page: LibraryPage, study: Path, clinic: Path, wait_until: Wait, application: QApplication
+) -> None:
+    assert _drop(page, application, clinic / "about.csv")
+    wait_until(page.sheet.add.isEnabled)
+    accepted: list[list[dict[str, object]]] = []
+    page.sheet.accepted.disconnect()
+    page.sheet.accepted.connect(accepted.append)
+    QTest.mouseClick(page.sheet.add, Qt.MouseButton.LeftButton)
+    [[job]] = accepted
+    assert bytes.fromhex(str(job["root_bytes"])).decode() == "/pictures"
+    assert bytes.fromhex(str(job["metadata"])).decode() == str(clinic / "about.csv")
+    assert "licence" not in job
+
+
+def test_what_cannot_be_added_says_why(
+    page: LibraryPage, study: Path, tmp_path: Path, wait_until: Wait, application: QApplication
+) -> None:
+    (tmp_path / "film.mp4").write_bytes(b"x")
+    assert _drop(page, application, tmp_path / "film.mp4")
+    wait_until(lambda: "nothing here" in page.sheet._title.text())
+    assert not page.sheet.add.isEnabled()
+    assert ".mp4" in page.sheet._said.text()
