@@ -107,4 +107,6 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in COMMANDS:
         importlib.import_module(f"dermagui.cli.{name}").declare(commands)
+    for each in (parser, *commands.choices.values()):
+        each.allow_abbrev = False  # an option cut short is not said: --all is not --all-unflagged
     return parser

@@ -36,6 +36,7 @@ def one_sentence(done: cl.Done) -> str:
 
 
 WRONG_USAGE = [
+    ["review", "p", "accept", "--all", "--as", "A"],
     ["generate", "PROJECT"],
     ["generate", "PROJECT", "--provider", "elsewhere"],
     ["generate", "PROJECT", "--provider", "gemini", "--questions", "0"],
