@@ -14,15 +14,13 @@ from types import TracebackType
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
-from dermagui import settings
-from dermagui.errors import DermaError
 from dermagui.logs import start_logging
 from dermagui.ui.shell import state
 from dermagui.ui.shell.report import CrashDialog
 from dermagui.ui.shell.single import FirstWindow, ask_first
 from dermagui.ui.shell.welcome import SEEN
 from dermagui.ui.theme import apply_theme
-from dermagui.ui.window import Window
+from dermagui.ui.window import Window, chosen_theme
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +40,7 @@ def main(arguments: Sequence[str] = ()) -> int:
     if ask_first(str(parsed.project.resolve()) if parsed.project else ""):
         return 0
     start_logging()
-    apply_theme(application, _theme())
+    apply_theme(application, chosen_theme())
     window = Window()
     sys.excepthook = _Crashes(window)
     first = FirstWindow(window)
@@ -61,13 +59,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("project", nargs="?", type=Path, metavar="PROJECT", help="folder of the project")
     parser.add_argument("--pictures", type=Path, metavar="DIR", help=argparse.SUPPRESS)
     return parser
-
-
-def _theme() -> str:
-    try:
-        return settings.text("window.theme")
-    except DermaError:  # the page of settings says what is wrong with the file
-        return "system"
 
 
 def _come_up(window: Window, folder: str) -> None:
@@ -91,7 +82,7 @@ class _Crashes:
         _log.error("the window failed", exc_info=(kind, error, trace))
         if self._shown is None and not issubclass(kind, KeyboardInterrupt):
             text = "".join(traceback.format_exception(kind, error, trace))
-            self._shown = CrashDialog(text, self._window.desk.folder, self._window)
+            self._shown = CrashDialog(text, self._window)
             self._shown.finished.connect(self._on_shown_finished)
             self._shown.open()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -80,6 +81,7 @@ class Jobs(QObject):
         self.running: dict[str, Followed] = {}
         self._desk = desk
         self._stopping: set[str] = set()
+        self._children: list[subprocess.Popen[bytes]] = []
         self._reading = False
         self._timer = QTimer(self, interval=_FOLLOW_MILLISECONDS)
         self._timer.timeout.connect(self._on_timer_timeout)
@@ -97,12 +99,16 @@ class Jobs(QObject):
     ) -> None:
         """Starts a job; ``started`` gets its id. ``failed`` gets ``job.already_running`` and the like."""
 
-        def begin(store: Store) -> str:
+        def begin(store: Store) -> tuple[str, subprocess.Popen[bytes]]:
             job_id = claim(store, kind, parameters)
-            start_child(store.folder, job_id, secret).poll()
-            return job_id
+            return job_id, start_child(store.folder, job_id, secret)
 
-        self._desk.ask(begin, started, owner=self, failed=failed, changes=frozenset({"jobs"}))
+        def begun(made: tuple[str, subprocess.Popen[bytes]]) -> None:
+            self._children.append(made[1])
+            if started is not None:
+                started(made[0])
+
+        self._desk.ask(begin, begun, owner=self, failed=failed, changes=frozenset({"jobs"}))
 
     def stop(self, job_id: str) -> None:
         """Asks a job to stop after what is in flight; a second time ends its process."""
@@ -126,6 +132,13 @@ class Jobs(QObject):
             with suppress(OSError):
                 (job_folder(cast(Path, folder), job_id) / STOP_NAME).touch()
 
+    def let_go(self) -> None:
+        """Leaves the jobs to themselves; the window calls it last."""
+        for child in self._children:
+            if child.poll() is None:
+                child.returncode = 0  # so that nobody takes it for forgotten: it shall outlive us
+        self._children.clear()
+
     def _on_desk_project_changed(self) -> None:
         self.running.clear()
         self._stopping.clear()
@@ -140,6 +153,8 @@ class Jobs(QObject):
         self._desk.ask(_running_jobs, self._on_looked, owner=self)
 
     def _on_looked(self, rows: list[Row]) -> None:
+        # Asking for its end is what lets a process that ended go.
+        self._children = [child for child in self._children if child.poll() is None]
         ended = self.running.keys() - {row["id"] for row in rows}
         self.running = {row["id"]: self.running.get(row["id"]) or Followed(row) for row in rows}
         for row in rows:

@@ -97,7 +97,7 @@ def _welcome(window: Window) -> QDialog:
 
 
 def _crash(window: Window) -> QDialog:
-    dialog = CrashDialog(_TRACE, window.desk.folder, window)
+    dialog = CrashDialog(_TRACE, window)
     dialog.open()
     return dialog
 

@@ -4,12 +4,112 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from PySide6.QtCore import QCoreApplication
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication
 
 from dermagui import texts
 from dermagui.errors import DermaError
 
-INSTEAD: dict[str, str] = {}
+INSTEAD: dict[str, str] = {
+    "project.not_found": str(
+        QT_TRANSLATE_NOOP(
+            "texts", "There is no project in {path}; open another folder, or make a new project."
+        )
+    ),
+    "settings.unknown": str(QT_TRANSLATE_NOOP("texts", "There is no setting {key}.")),
+    "job.stopping": str(
+        QT_TRANSLATE_NOOP(
+            "texts",
+            "The job stops by itself when what is in flight has come back; the page Jobs tells how it ended.",
+        )
+    ),
+    "job.waiting_for_key": str(
+        QT_TRANSLATE_NOOP("texts", "The job waits for a key; keep one in the settings, then resume the job.")
+    ),
+    "folder.is_file": str(
+        QT_TRANSLATE_NOOP(
+            "texts", "{path} is a file; choose the folder that holds the pictures, or add it as a table."
+        )
+    ),
+    "metadata.none_matched": str(
+        QT_TRANSLATE_NOOP(
+            "texts",
+            "No row of the table was matched with a file: its column {columns} must hold the files' names, with or without their ends; choose another column for the image.",
+        )
+    ),
+    "generate.no_images": str(
+        QT_TRANSLATE_NOOP("texts", "There are no images yet; add a folder in the Library.")
+    ),
+    "generate.none_may_leave": str(
+        QT_TRANSLATE_NOOP(
+            "texts",
+            "None of the {count} images may leave this computer; where you may send them, mark their source in the Library.",
+        )
+    ),
+    "generate.none_here": str(
+        QT_TRANSLATE_NOOP(
+            "texts",
+            "None of the {count} images is there now; connect the disk that holds them, or add the folder again.",
+        )
+    ),
+    "generate.no_model": str(QT_TRANSLATE_NOOP("texts", "Choose the model that answers.")),
+    "generate.needs_yes": str(QT_TRANSLATE_NOOP("texts", "Nothing was sent: it was not confirmed.")),
+    "terms.not_accepted": str(
+        QT_TRANSLATE_NOOP("texts", "Nothing was sent: somebody has to read and accept the terms first.")
+    ),
+    "practice.not_here": str(
+        QT_TRANSLATE_NOOP(
+            "texts", "A rehearsal stays on this computer, but {address} is elsewhere; choose Gemini for it."
+        )
+    ),
+    "key.missing": str(QT_TRANSLATE_NOOP("texts", "There is no Gemini key; keep one in the settings.")),
+    "key.missing_token": str(QT_TRANSLATE_NOOP("texts", "There is no hub token.")),
+    "key.is_free_tier": str(
+        QT_TRANSLATE_NOOP(
+            "texts",
+            "The key belongs to the free tier, where people may read what is sent; confirm that you send images all the same, or use a paid key.",
+        )
+    ),
+    "model.gone": str(
+        QT_TRANSLATE_NOOP(
+            "texts",
+            "The service has no model {model} for this key; the test of the key in the settings lists its models.",
+        )
+    ),
+    "budget.reached": str(
+        QT_TRANSLATE_NOOP(
+            "texts",
+            "The budget is reached; what was paid is saved, start it again with a larger budget to go on.",
+        )
+    ),
+    "network.airplane": str(
+        QT_TRANSLATE_NOOP(
+            "texts", "Airplane mode is on, so nothing leaves this computer; the page Privacy turns it off."
+        )
+    ),
+    "request.refused": str(
+        QT_TRANSLATE_NOOP(
+            "texts",
+            "The service refused the request ({message}); mend the setting that it names, then retry what failed.",
+        )
+    ),
+    "person.no_name": str(
+        QT_TRANSLATE_NOOP("texts", "A verdict needs a person's name; say yours in the settings.")
+    ),
+    "verdict.needs_reason": str(QT_TRANSLATE_NOOP("texts", "A rejection needs a reason: {known}.")),
+    "verdict.needs_turns": str(QT_TRANSLATE_NOOP("texts", "An edit needs a text that differs.")),
+    "export.only_simulated": str(
+        QT_TRANSLATE_NOOP(
+            "texts",
+            "Nothing was exported: the {count} pairs in the wanted state come from a rehearsal; choose to export rehearsed pairs too.",
+        )
+    ),
+    "split.leakage": str(
+        QT_TRANSLATE_NOOP(
+            "texts",
+            "Nothing was exported: {count} groups lie on both sides of the split ({named}); use another seed for a new split.",
+        )
+    ),
+}
 """Sentences of the window for codes whose English in ``dermagui.texts`` speaks of commands and options."""
 
 

@@ -242,7 +242,7 @@ class Window(QMainWindow):
 
     def toggle_airplane(self) -> None:
         """Stops everything that leaves, or lets it leave again."""
-        self.privacy.set_airplane(not self.privacy.door.airplane)
+        self.privacy.toggle_airplane()
 
     # -- projects -------------------------------------------------------------------------------
 
@@ -321,7 +321,7 @@ class Window(QMainWindow):
     def _on_scheme_changed(self) -> None:
         application = QApplication.instance()
         if isinstance(application, QApplication):
-            theme.apply_theme(application, settings.text("window.theme"))
+            theme.apply_theme(application, chosen_theme())
 
     # -- the end --------------------------------------------------------------------------------
 
@@ -334,6 +334,7 @@ class Window(QMainWindow):
         kept.setValue("window/geometry", self.saveGeometry())
         kept.setValue("window/middle", self._middle.saveState())
         self.desk.close()
+        self.jobs.let_go()
         super().closeEvent(event)
 
     def _may_close(self) -> bool:
@@ -354,6 +355,14 @@ class Window(QMainWindow):
         chosen = box.clickedButton() in (keep, stop)
         box.deleteLater()
         return chosen
+
+
+def chosen_theme() -> str:
+    """The look that the user set; where the file of settings is damaged, its page says so."""
+    try:
+        return settings.text("window.theme")
+    except DermaError:
+        return "system"
 
 
 def _line(shape: QFrame.Shape) -> QFrame:

@@ -35,6 +35,8 @@ class KeyBox(QWidget):
         self.test.clicked.connect(self._on_test_clicked)
         self.remove = QPushButton(self.tr("Delete the key"))
         self.remove.clicked.connect(self._on_remove_clicked)
+        self.test.setEnabled(False)
+        self.remove.setEnabled(False)
         self._build()
 
     def _build(self) -> None:
@@ -55,7 +57,7 @@ class KeyBox(QWidget):
         self._desk.work(api_key.find_key, self._on_found, owner=self, failed=self._bar.tell_error)
 
     def _on_found(self, key: ApiKey | None) -> None:
-        self.test.setEnabled(key is not None)
+        self.test.setEnabled(key is not None and not self._child.is_running)
         self.remove.setEnabled(key is not None and key.origin == "keyring")
         if key is None:
             words = self.tr("There is no key. Without one, everything but Gemini works.")

@@ -6,7 +6,7 @@ from functools import partial
 from typing import ClassVar
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QPalette
+from PySide6.QtGui import QPalette, QShowEvent
 from PySide6.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from dermagui import paths, settings
@@ -41,7 +41,6 @@ class SettingsPage(Page):
         self._locks = {key: self._build_lock() for key in SETTINGS}
         self.key_box = KeyBox(desk, self._bar)
         self._build()
-        self.read()
 
     def _build_lock(self) -> QWidget:
         lock = QWidget()
@@ -105,11 +104,14 @@ class SettingsPage(Page):
             form.addRow(label, cell)
         return form
 
-    def show_project(self) -> None:
-        self.key_box.read()
+    def showEvent(self, event: QShowEvent) -> None:
+        """Reads when somebody looks: the command line may have changed them, and a keyring may ask."""
+        super().showEvent(event)
+        self.read()
 
     def read(self) -> None:
-        """Shows the values that hold."""
+        """Shows the values that hold, and where the key is."""
+        self.key_box.read()
         self.desk.work(_values, self._on_read, owner=self, failed=self._bar.tell_error)
 
     def _on_read(self, read: tuple[dict[str, Value], frozenset[str]]) -> None:

@@ -41,6 +41,11 @@ class Child(QObject):
         self._process = process
         process.start(command, [*first, *arguments])
 
+    @property
+    def is_running(self) -> bool:
+        """Whether a command is under way."""
+        return self._process is not None
+
     def stop(self) -> None:
         """Ends the process, if it still runs; nobody is called."""
         process, self._process = self._process, None

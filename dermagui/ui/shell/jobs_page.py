@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from PySide6.QtCore import Qt, QUrl, Signal
-from PySide6.QtGui import QDesktopServices
+from PySide6.QtGui import QDesktopServices, QShowEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -110,11 +110,16 @@ class JobsPage(Page):
     def show_project(self) -> None:
         self._model.show_rows([], {})
         self._show_selected()
-        self._read()
+        self._on_jobs_changed()
 
     def show_changes(self, kinds: frozenset[str]) -> None:
         if "jobs" in kinds:
             self._read()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Reads when somebody looks."""
+        super().showEvent(event)
+        self._read()
 
     def _read(self) -> None:
         self.desk.ask(job_rows.list_jobs, self._on_listed, owner=self)
@@ -138,7 +143,8 @@ class JobsPage(Page):
         self._show_selected()
 
     def _on_jobs_changed(self) -> None:
-        self._read()
+        if self.isVisible():
+            self._read()
 
     def _on_jobs_told(self, job_id: str, event: Event) -> None:
         self._model.refresh()

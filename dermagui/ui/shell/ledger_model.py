@@ -24,7 +24,7 @@ from dermagui.ui.shell.words import whole
 Index = QModelIndex | QPersistentModelIndex
 Lines = list[dict[str, Any]]
 
-PURPOSES = {
+_PURPOSES: dict[str, str] = {
     Purpose.GENERATE: str(QT_TRANSLATE_NOOP("ledger", "Generate pairs")),
     Purpose.LIST_MODELS: str(QT_TRANSLATE_NOOP("ledger", "List models")),
     Purpose.DOWNLOAD: str(QT_TRANSLATE_NOOP("ledger", "Download a model")),
@@ -97,7 +97,7 @@ def _cells(line: dict[str, Any]) -> tuple[str, ...]:
     purpose = str(line.get("purpose") or "")
     return (
         QLocale().toString(at, QLocale.FormatType.ShortFormat) if at.isValid() else "",
-        QCoreApplication.translate("ledger", PURPOSES.get(Purpose(purpose), purpose)) if purpose else "",
+        QCoreApplication.translate("ledger", _PURPOSES.get(purpose, purpose)) if purpose else "",
         str(line.get("host") or ""),
         whole(line.get("bytes") or 0),
         str(line.get("image_sha256") or "")[:12],

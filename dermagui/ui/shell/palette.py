@@ -28,8 +28,8 @@ def plain(action: QAction) -> str:
 
 
 def keys(action: QAction) -> str:
-    """Its shortcut as this system writes it."""
-    return action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
+    """Its shortcuts as this system writes them."""
+    return QKeySequence.listToString(action.shortcuts(), QKeySequence.SequenceFormat.NativeText)
 
 
 class ActionPalette(QDialog):

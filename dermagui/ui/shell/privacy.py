@@ -63,6 +63,12 @@ class Privacy(QObject):
         """Turns airplane mode on or off, for every process of this user."""
         self._desk.work(lambda: network.set_airplane(on), lambda _: self.look(), owner=self)
 
+    def toggle_airplane(self) -> None:
+        """Turns it the other way, whatever was seen last."""
+        self._desk.work(
+            lambda: network.set_airplane(not network.airplane_is_on()), lambda _: self.look(), owner=self
+        )
+
     def _on_read(self, read: tuple[bool, str]) -> None:
         self._show(Door(read[0], read[1], self._leaving))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
@@ -93,12 +94,17 @@ class PrivacyPage(Page):
         column.addLayout(across)
         column.addWidget(self._table, 1)
 
-    def show_project(self) -> None:
-        self.show_changes(frozenset({"requests"}))
+    def showEvent(self, event: QShowEvent) -> None:
+        """Reads the ledger when somebody looks: it may lead into many projects."""
+        super().showEvent(event)
+        self._read()
 
     def show_changes(self, kinds: frozenset[str]) -> None:
         if kinds & {"requests", "jobs"}:
-            self.desk.work(lambda: list(ledger_entries()), self._on_read, owner=self)
+            self._read()
+
+    def _read(self) -> None:
+        self.desk.work(lambda: list(ledger_entries()), self._on_read, owner=self)
 
     def focus_search(self) -> None:
         self._filter.setFocus()

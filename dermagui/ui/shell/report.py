@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import platform
 import re
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -32,17 +34,23 @@ from dermagui.ui.widgets.bar import Bar, Level
 _log = logging.getLogger(__name__)
 
 _LOG_BYTES = 20_000
+_PATH = re.compile(r"""(?<![\w:/.])(?:/(?=\w)|[A-Za-z]:\\)[^\n"']*""")
+"""An absolute path up to a quotation mark or the end of its line: names of files may hold blanks."""
+_OWN_PLACES = (str(Path(paths.__file__).parent.parent), sys.prefix, sys.base_prefix)
 _SILENT = ("person.name",)
 """Settings that say who somebody is."""
 
 
-def redacted(text: str, folder: Path | None = None) -> str:
-    """A text without keys, and without the names of the user, of the project and of what lies in them."""
-    text = logs.redacted(text)
-    for place, word in ((folder, "[project]"), (Path.home(), "[home]")):
-        if place is not None:
-            text = re.sub(rf"{re.escape(str(place))}(?P<rest>[^\s\"':,]*)", word, text)
-    return text
+def redacted(text: str) -> str:
+    """A text without keys, and without any path but those of the program itself, which lose their front."""
+    return _PATH.sub(lambda found: _shortened(found[0]), logs.redacted(text))
+
+
+def _shortened(path: str) -> str:
+    for place in _OWN_PLACES:
+        if path.startswith(place + os.sep):
+            return f"…{path.removeprefix(place)}"
+    return "[path]"
 
 
 def machine_report() -> str:
@@ -116,7 +124,7 @@ class ReportDialog(QDialog):
         self._desk.ask(project_report, self._add, owner=self)
 
     def _add(self, text: str) -> None:
-        self.text.appendPlainText(redacted(text, self._desk.folder))
+        self.text.appendPlainText(redacted(text))
         self.text.moveCursor(self.text.textCursor().MoveOperation.Start)
 
     def _on_save_clicked(self) -> None:
@@ -139,7 +147,7 @@ class ReportDialog(QDialog):
 class CrashDialog(QDialog):
     """Our own bug: what is safe, and a report that the user reads before saving it."""
 
-    def __init__(self, trace: str, folder: Path | None, parent: QWidget | None = None) -> None:
+    def __init__(self, trace: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(self.tr("Something went wrong inside dermagui"))
         words = QLabel(
@@ -151,7 +159,7 @@ class CrashDialog(QDialog):
             )
         )
         words.setWordWrap(True)
-        self.text = QPlainTextEdit(redacted(trace, folder))
+        self.text = QPlainTextEdit(redacted(trace))
         self.text.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
         self.text.setAccessibleName(self.tr("What went wrong, for whoever mends it"))
         self.text.setTabChangesFocus(True)

@@ -1,0 +1,213 @@
+"""Jobs in the window: started as children, followed, stopped, resumed, found again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtTest import QAbstractItemModelTester, QTest
+from PySide6.QtWidgets import QApplication, QMessageBox, QPlainTextEdit, QTableView
+
+from dermagui.demo.faults import Script
+from dermagui.demo.server import RehearsalServer
+from dermagui.jobs.launch import stop_job
+from dermagui.jobs.report import STOP_NAME
+from dermagui.jobs.work import job_folder
+from dermagui.project import Project, copy_project
+from dermagui.records import JobState
+from dermagui.storage import jobs
+from dermagui.ui.jobs import Followed
+from dermagui.ui.shell.jobs_page import JobsPage
+from dermagui.ui.shell.words import job_words
+from dermagui.ui.window import Window
+
+Wait = Callable[[Callable[[], object]], None]
+
+
+@pytest.fixture
+def project(demo: Path, tmp_path: Path) -> Path:
+    """A project of one's own, with pictures."""
+    copy_project(demo, tmp_path / "study")
+    return tmp_path / "study"
+
+
+@pytest.fixture
+def opened(window: Window, project: Path, wait_until: Wait) -> Iterator[Window]:
+    """The window with that project, its jobs in view; what still runs afterwards is ended."""
+    window.desk.open_project(project)
+    window.show_jobs()
+    wait_until(lambda: window.desk.project and window.desk.is_idle)
+    yield window
+    with Project(project) as left:
+        for row in jobs.list_jobs(left.store, state=JobState.RUNNING):
+            stop_job(project, row, grace_seconds=0)
+
+
+@pytest.fixture
+def slow_server() -> Iterator[RehearsalServer]:
+    """A service that takes its time, so that a job still runs when somebody looks."""
+    with RehearsalServer(Script(latency_seconds=(0.4, 0.5))) as server:
+        yield server
+
+
+def _parameters(window: Window, server: RehearsalServer) -> dict[str, Any]:
+    """Those of the demo's generation, with more questions, at that server."""
+    model = window.pages["jobs"]._model  # type: ignore[attr-defined]
+    found = next(row["parameters"] for row in model.rows if row["kind"] == "generate")
+    plan = found["plan"] | {"base_url": server.base_url, "questions": 12, "concurrency": 1}
+    return found | {"plan": plan}
+
+
+def _page(window: Window) -> JobsPage:
+    page = window.pages["jobs"]
+    assert isinstance(page, JobsPage)
+    return page
+
+
+def _cells(window: Window, row: int = 0) -> list[str]:
+    model = window.page.findChild(QTableView).model()
+    return [model.data(model.index(row, column)) for column in range(model.columnCount())]
+
+
+def _start(window: Window, parameters: dict[str, Any], wait_until: Wait) -> str:
+    started: list[str] = []
+    window.jobs.start("generate", parameters, started=started.append)
+    wait_until(lambda: started and started[0] in window.jobs.running)
+    return started[0]
+
+
+def test_what_was_done_is_found_again(opened: Window, wait_until: Wait) -> None:
+    wait_until(lambda: _page(opened)._model.rowCount() == 2)
+    assert _cells(opened)[:2] == ["Generating", "Done"]
+    assert _page(opened).action("jobs.resume").isEnabled()
+    assert not _page(opened).action("jobs.stop").isEnabled()
+
+
+def test_a_job_is_followed_stopped_and_resumed(
+    opened: Window, wait_until: Wait, slow_server: RehearsalServer
+) -> None:
+    wait_until(lambda: _page(opened)._model.rowCount() == 2)
+    tester = QAbstractItemModelTester(
+        _page(opened)._model, QAbstractItemModelTester.FailureReportingMode.Fatal
+    )
+    first = _start(opened, _parameters(opened, slow_server), wait_until)
+    wait_until(lambda: opened.jobs.running[first].progress.get("done", 0) > 0)
+    strip = opened._job_strip
+    assert "Generating" in strip.job.text()
+    assert "requests" in strip.job.text()
+    assert strip.stop.isVisible()
+    wait_until(lambda: _cells(opened)[1] == "Running")
+    QTest.mouseClick(strip.stop, Qt.MouseButton.LeftButton)
+    assert not strip.stop.isEnabled(), "it was asked to stop; there is nothing more to press"
+    wait_until(lambda: not opened.jobs.running and opened.desk.is_idle)
+    wait_until(lambda: _cells(opened)[1] == "Stopped")
+    assert strip.job.text() == "No job is running"
+    log = opened.page.findChild(QPlainTextEdit)
+    opened.page.findChild(QTableView).selectRow(0)
+    wait_until(lambda: "Stopped" in log.toPlainText())
+    QTest.keyClick(opened.windowHandle(), Qt.Key.Key_R, Qt.KeyboardModifier.ControlModifier)
+    wait_until(lambda: opened.jobs.running and first not in opened.jobs.running)
+    again = next(iter(opened.jobs.running.values())).row
+    assert again["parameters"] == _parameters_of(opened, first)
+    tester.deleteLater()
+
+
+def _parameters_of(window: Window, job_id: str) -> dict[str, Any]:
+    return next(row["parameters"] for row in _page(window)._model.rows if row["id"] == job_id)
+
+
+def test_a_job_that_runs_is_found_by_the_next_window(
+    opened: Window, project: Path, wait_until: Wait, slow_server: RehearsalServer
+) -> None:
+    wait_until(lambda: _page(opened)._model.rowCount() == 2)
+    job_id = _start(opened, _parameters(opened, slow_server), wait_until)
+    opened.close_project()
+    assert not opened.jobs.running
+    opened.desk.open_project(project)
+    wait_until(lambda: job_id in opened.jobs.running)
+    wait_until(lambda: opened.jobs.running[job_id].progress)
+
+
+def _press(text: str) -> None:
+    """Presses that button of the box that will be open in a moment."""
+
+    def press() -> None:
+        box = QApplication.activeModalWidget()
+        assert isinstance(box, QMessageBox)
+        button = next(button for button in box.buttons() if button.text() == text)
+        QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+
+    QTimer.singleShot(50, press)
+
+
+@pytest.mark.parametrize(
+    ("answer", "closed", "stopped"),
+    [("Cancel", False, False), ("Keep running", True, False), ("Stop it", True, True)],
+)
+def test_closing_asks_what_becomes_of_the_job(
+    opened: Window,
+    project: Path,
+    wait_until: Wait,
+    slow_server: RehearsalServer,
+    answer: str,
+    closed: bool,
+    stopped: bool,
+) -> None:
+    wait_until(lambda: _page(opened)._model.rowCount() == 2)
+    job_id = _start(opened, _parameters(opened, slow_server), wait_until)
+    _press(answer)
+    assert opened.close() is closed
+    assert opened.isVisible() is not closed
+    assert (job_folder(project, job_id) / STOP_NAME).exists() is stopped
+
+
+def test_a_generation_that_sends_asks_for_the_key_when_it_is_resumed(
+    opened: Window, wait_until: Wait, slow_server: RehearsalServer
+) -> None:
+    wait_until(lambda: _page(opened)._model.rowCount() == 2)
+    parameters = _parameters(opened, slow_server)
+    _page(opened)._start("generate", parameters | {"plan": parameters["plan"] | {"provider": "gemini"}})
+    wait_until(_page(opened)._bar.isVisible)
+    assert "no Gemini key" in _page(opened)._bar.text
+    assert not opened.jobs.running
+    _page(opened)._bar._button.click()
+    assert opened.page.name == "settings"
+
+
+def _told(seconds: float, done: int, total: int | None) -> dict[str, Any]:
+    at = f"2026-01-01T00:00:{seconds:06.3f}Z"
+    return {"event": "progress", "at": at, "done": done, "total": total, "unit": "requests"}
+
+
+def test_time_left_is_reckoned_from_what_was_done_in_this_run() -> None:
+    plan = {"provider": "gemini", "budget_micro_usd": 2_000_000}
+    followed = Followed({"id": "1", "kind": "generate", "parameters": {"plan": plan}})
+    assert followed.seconds_left() is None
+    followed.hear(_told(0, 100, 300))
+    assert followed.seconds_left() is None, "what was done before this run tells nothing of its speed"
+    followed.hear(_told(10, 110, 300))
+    assert followed.per_second() == pytest.approx(1)
+    assert followed.seconds_left() == pytest.approx(190)
+    followed.hear({"event": "heartbeat", "spent_micro_usd": 410_000})
+    assert " · ".join(job_words(followed)) == (
+        "Generating · 110 of 300 requests · 3 min left · $0.4100 of $2.00"
+    )
+
+
+def test_a_change_of_unit_begins_anew() -> None:
+    followed = Followed({"id": "1", "kind": "add", "parameters": {}})
+    followed.hear(_told(0, 0, None))
+    followed.hear(_told(5, 50, None))
+    assert followed.per_second() == pytest.approx(10)
+    assert followed.seconds_left() is None
+    followed.hear(_told(6, 0, 100) | {"unit": "files"})
+    assert followed.per_second() is None
+
+
+def test_rehearsed_money_is_not_shown() -> None:
+    followed = Followed({"id": "1", "kind": "generate", "parameters": {"plan": {"provider": "practice"}}})
+    followed.hear({"event": "heartbeat", "spent_micro_usd": 410_000})
+    assert followed.money() == (None, None)

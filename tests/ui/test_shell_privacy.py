@@ -1,0 +1,123 @@
+"""What may leave, in words, read from the door and from the sources; the ledger, its filter, its export."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QAbstractItemModelTester, QTest
+from PySide6.QtWidgets import QCheckBox, QLineEdit, QTableView
+
+from dermagui import network, settings
+from dermagui.network import Purpose, write_ledger
+from dermagui.project import create_project
+from dermagui.storage import sources
+from dermagui.ui.shell.ledger_model import LedgerModel
+from dermagui.ui.window import Window
+
+Wait = Callable[[Callable[[], object]], None]
+
+
+@pytest.fixture
+def opened(window: Window, tmp_path: Path, wait_until: Wait) -> Window:
+    """The window with an empty project."""
+    create_project(tmp_path / "study")
+    window.desk.open_project(tmp_path / "study")
+    wait_until(lambda: window.desk.project and window.desk.is_idle)
+    return window
+
+
+def _mark(window: Window, name: str, may_leave: bool) -> None:
+    window.desk.ask(
+        lambda store: sources.add_source(store, Path("/pictures") / name, may_leave=may_leave),
+        owner=window.desk,
+        changes=frozenset({"sources"}),
+    )
+
+
+def _words(window: Window) -> tuple[str, str]:
+    strip = window._strip
+    return strip.network.accessibleName(), strip.images.accessibleName()
+
+
+def test_nothing_may_leave_until_a_source_is_marked(opened: Window, wait_until: Wait) -> None:
+    _mark(opened, "PAD", may_leave=False)
+    wait_until(lambda: _words(opened)[0] == "Network: downloads only")
+    assert _words(opened)[1] == "Images: stay here"
+    _mark(opened, "PAD", may_leave=True)
+    wait_until(lambda: _words(opened)[0] == "Network: on")
+    assert _words(opened)[1] == "Images: may go to Google from: PAD"
+    assert opened._strip.images.styleSheet(), "it is not lit"
+
+
+def test_the_receiver_is_the_address_that_is_set(opened: Window, wait_until: Wait) -> None:
+    settings.set_value("gemini.base_url", "https://proxy.example.org/gemini")
+    _mark(opened, "PAD", may_leave=True)
+    wait_until(lambda: "proxy.example.org" in _words(opened)[1])
+
+
+def test_airplane_mode_of_another_process_is_seen_and_puts_the_light_out(
+    opened: Window, wait_until: Wait
+) -> None:
+    _mark(opened, "PAD", may_leave=True)
+    wait_until(lambda: opened.privacy.door.is_open)
+    network.set_airplane(True)
+    wait_until(lambda: _words(opened) == ("Network: off", "Images: stay here"))
+    assert not opened._strip.images.styleSheet()
+
+
+def test_closing_the_project_puts_the_light_out(opened: Window, wait_until: Wait) -> None:
+    _mark(opened, "PAD", may_leave=True)
+    wait_until(lambda: opened.privacy.door.is_open)
+    opened.close_project()
+    assert not opened.privacy.door.is_open
+
+
+def test_a_click_on_the_strip_opens_the_ledger_and_the_switch_works(opened: Window, wait_until: Wait) -> None:
+    wait_until(lambda: not opened.privacy.door.airplane)
+    QTest.mouseClick(opened._strip.images, Qt.MouseButton.LeftButton)
+    assert opened.page.name == "privacy"
+    switch = opened.page.findChild(QCheckBox)
+    switch.setFocus()
+    QTest.keyClick(switch, Qt.Key.Key_Space)
+    wait_until(network.airplane_is_on)
+    QTest.keyClick(
+        opened.windowHandle(),
+        Qt.Key.Key_A,
+        Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier,
+    )
+    wait_until(lambda: not network.airplane_is_on())
+    wait_until(lambda: not switch.isChecked())
+
+
+def test_the_ledger_is_filtered_and_exported_as_it_is_kept(
+    window: Window, tmp_path: Path, wait_until: Wait
+) -> None:
+    for host in ("hub.example.org", "api.example.org", "hub.example.org"):
+        write_ledger(Purpose.DOWNLOAD, host, bytes=1234)
+    window.show_privacy()
+    table, line = window.page.findChild(QTableView), window.page.findChild(QLineEdit)
+    wait_until(lambda: table.model().rowCount() == 3)
+    window.page.focus_search()
+    QTest.keyClicks(line, "HUB download")
+    assert table.model().rowCount() == 2
+    window.page.export(tmp_path / "ledger.csv")
+    wait_until((tmp_path / "ledger.csv").is_file)
+    wait_until(lambda: window.desk.is_idle)
+    with (tmp_path / "ledger.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["host"], row["bytes"]) for row in rows] == [("hub.example.org", "1234")] * 2
+
+
+def test_a_line_of_a_purpose_that_is_not_known_is_still_shown(application: object) -> None:
+    model = LedgerModel()
+    tester = QAbstractItemModelTester(model, QAbstractItemModelTester.FailureReportingMode.Fatal)
+    model.show_lines([{"at": "2026-01-02T03:04:05.006Z", "purpose": "of_later", "host": "h", "bytes": None}])
+    assert model.data(model.index(0, 1)) == "of_later"
+    assert model.data(model.index(0, 3)) == "0"
+    model.show_only("nowhere")
+    assert model.rowCount() == 0
+    tester.deleteLater()

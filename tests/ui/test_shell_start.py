@@ -1,0 +1,323 @@
+"""Starting, closing and failing: projects, one window a user, the welcome, the demo, reports and crashes."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtNetwork import QLocalSocket
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QFileDialog
+
+from dermagui import paths, settings
+from dermagui.errors import UserError
+from dermagui.logs import hide
+from dermagui.project import LOCK_NAME, create_project
+from dermagui.storage import images, pairs
+from dermagui.ui import app
+from dermagui.ui.shell import state
+from dermagui.ui.shell.child import Child
+from dermagui.ui.shell.report import CrashDialog, ReportDialog, redacted
+from dermagui.ui.shell.single import FirstWindow, ask_first, door_name
+from dermagui.ui.shell.welcome import SEEN, Welcome
+from dermagui.ui.window import Window
+
+Wait = Callable[[Callable[[], object]], None]
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    """An empty project."""
+    create_project(tmp_path / "study")
+    return tmp_path / "study"
+
+
+def _open(window: Window, folder: Path, wait_until: Wait) -> None:
+    window.desk.open_project(folder)
+    wait_until(lambda: window.desk.folder == folder.resolve() and window.desk.is_idle)
+
+
+def _choose(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(folder))
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(folder), ""))
+
+
+# -- projects -----------------------------------------------------------------------------------
+
+
+def test_a_project_is_made_opened_copied_and_closed(
+    window: Window, tmp_path: Path, wait_until: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys, control = window.windowHandle(), Qt.KeyboardModifier.ControlModifier
+    _choose(monkeypatch, tmp_path / "new")
+    QTest.keyClick(keys, Qt.Key.Key_N, control)
+    wait_until(lambda: window.desk.folder == tmp_path / "new")
+    assert window._strip.project.accessibleName() == "Project: new"
+    assert window.windowTitle() == "new - dermagui"
+    _choose(monkeypatch, tmp_path / "copy")
+    QTest.keyClick(keys, Qt.Key.Key_S, control | Qt.KeyboardModifier.ShiftModifier)
+    wait_until(lambda: "copy was saved" in window.bar.text)
+    assert (tmp_path / "copy" / paths.DATABASE_NAME).is_file()
+    QTest.keyClick(keys, Qt.Key.Key_W, control)
+    assert window.desk.project is None
+    assert window._strip.project.accessibleName() == "Project: none"
+    assert state.recent_projects() == [tmp_path / "new"]
+
+
+def test_the_projects_that_were_open_are_offered_the_last_first(
+    window: Window, study: Path, tmp_path: Path, wait_until: Wait
+) -> None:
+    create_project(tmp_path / "other")
+    for folder in (study, tmp_path / "other", study):
+        _open(window, folder, wait_until)
+    window.projects.recent.aboutToShow.emit()
+    assert [Path(row.text()) for row in window.projects.recent.actions()] == [study, tmp_path / "other"]
+    window.projects.recent.actions()[1].trigger()
+    wait_until(lambda: window.desk.folder == tmp_path / "other")
+
+
+def test_what_cannot_be_opened_is_told_and_the_open_project_stays(
+    window: Window, study: Path, tmp_path: Path, wait_until: Wait
+) -> None:
+    _open(window, study, wait_until)
+    window.desk.open_project(tmp_path / "nowhere")
+    wait_until(window.bar.isVisible)
+    assert "nowhere" in window.bar.text
+    assert "`" not in window.bar.text, "the window has no command line"
+    assert window.desk.folder == study
+
+
+def test_a_project_that_another_computer_holds_is_read_and_says_who_holds_it(
+    window: Window, study: Path, wait_until: Wait
+) -> None:
+    with (study / LOCK_NAME).open("w+") as lock:
+        lock.write(json.dumps({"computer": "ward-7", "user": "Grace"}))
+        lock.flush()
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        _open(window, study, wait_until)
+        assert window.desk.read_only
+        assert window.held.isVisible()
+        assert "Grace" in window.held.text
+        assert "ward-7" in window.held.text
+        window.close_project()
+    assert not window.held.isVisible()
+
+
+def test_an_error_offers_the_page_that_mends_it(window: Window) -> None:
+    window.show_error(UserError("network.airplane", host="example.org"))
+    assert window.bar.isVisible()
+    QTest.mouseClick(window.bar._button, Qt.MouseButton.LeftButton)
+    assert window.page.name == "privacy"
+    assert not window.bar.isVisible()
+    window.show_error(UserError("disk.full", path="x"))
+    assert not window.bar._button.isVisible()
+
+
+def test_the_window_comes_back_as_it_was_left(window: Window, application: QApplication) -> None:
+    window.resize(780, 650)
+    window.toggle_detail()
+    window.close()
+    again = Window()
+    assert (again.size().width(), again.size().height()) == (780, 650)
+    assert state.is_set("window/detail_folded")
+    assert (paths.config_folder() / "window.ini").is_file()
+    again.close()
+    again.deleteLater()
+
+
+def test_pages_are_reached_by_their_keys(window: Window) -> None:
+    for key, name in (
+        (Qt.Key.Key_2, "generate"),
+        (Qt.Key.Key_3, "review"),
+        (Qt.Key.Key_1, "library"),
+        (Qt.Key.Key_J, "jobs"),
+        (Qt.Key.Key_Comma, "settings"),
+    ):
+        QTest.keyClick(window.windowHandle(), key, Qt.KeyboardModifier.ControlModifier)
+        assert window.page.name == name
+        assert window._rail._buttons[name].isChecked()
+
+
+# -- one window a user --------------------------------------------------------------------------
+
+
+def test_a_second_start_brings_up_the_first_and_hands_over_its_project(
+    window: Window, study: Path, wait_until: Wait
+) -> None:
+    first = FirstWindow(window)
+    first.asked.connect(lambda folder: app._come_up(window, folder))
+    assert first.listen()
+    window.showMinimized()
+    assert ask_first(str(study))
+    wait_until(lambda: window.desk.folder == study)
+    assert not window.isMinimized()
+
+
+def test_without_a_first_window_nobody_answers(application: QApplication) -> None:
+    assert not ask_first("")
+
+
+def test_what_is_no_request_is_passed_over(window: Window, wait_until: Wait) -> None:
+    first, asked = FirstWindow(window), []
+    first.asked.connect(asked.append)
+    assert first.listen()
+    socket = QLocalSocket()
+    socket.connectToServer(door_name())
+    assert socket.waitForConnected(1_000)
+    socket.write(b'nonsense\n[1]\n{"open": "study"}\n')
+    assert socket.waitForBytesWritten(1_000)
+    wait_until(lambda: asked)
+    assert asked == ["study"]
+    socket.disconnectFromServer()
+
+
+# -- the welcome and the demo -------------------------------------------------------------------
+
+
+def test_the_welcome_is_walked_by_keys_and_comes_only_once(window: Window, wait_until: Wait) -> None:
+    window.show_welcome()
+    welcome = window.findChild(Welcome)
+    assert not state.is_set(SEEN)
+    for page in (1, 2, 3):
+        QTest.keyClick(welcome, Qt.Key.Key_Return)
+        assert welcome.stack.currentIndex() == page
+    QTest.mouseClick(welcome.back, Qt.MouseButton.LeftButton)
+    assert welcome.stack.currentIndex() == 2
+    QTest.mouseClick(welcome.skip, Qt.MouseButton.LeftButton)
+    assert not welcome.isVisible()
+    assert state.is_set(SEEN)
+
+
+def test_the_look_that_is_chosen_in_the_welcome_is_kept(window: Window, wait_until: Wait) -> None:
+    window.show_welcome()
+    welcome = window.findChild(Welcome)
+    welcome.look.setFocus()
+    QTest.keyClick(welcome.look, Qt.Key.Key_Down)
+    wait_until(lambda: settings.get("window.theme") == "light")
+    welcome.reject()
+
+
+def test_the_demo_is_made_by_a_child_and_opened(window: Window, wait_until: Wait) -> None:
+    asked: list[list[str]] = []
+    made = paths.data_folder() / "demo"
+
+    def run(child: Child, arguments: list[str], then: Callable[[dict[str, object]], object]) -> None:
+        asked.append(arguments)
+        real(child, arguments, then)
+
+    real = Child.run
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Child, "run", run)
+        window.open_demo()
+        window.open_demo()
+        assert asked == [["demo-project", str(made)]], "asked for twice, it is made once"
+        wait_until(lambda: window.desk.project and window.desk.is_idle)
+    found: list[tuple[int, dict[str, int]]] = []
+    window.desk.ask(
+        lambda store: (images.count_images(store), pairs.count_pairs(store)), found.append, owner=window
+    )
+    wait_until(lambda: found)
+    assert found[0][0] > 10
+    assert found[0][1]["pending"] > 20
+
+
+def test_a_child_that_fails_is_told(window: Window, wait_until: Wait) -> None:
+    answers: list[dict[str, object]] = []
+    child = Child(window)
+    child.run(["demo-project", "/dev/null/nowhere"], answers.append)
+    wait_until(lambda: answers)
+    assert Child.error_of(answers[0]).code.startswith("disk.")
+    child.run(["no-such-command"], answers.append)
+    wait_until(lambda: len(answers) == 2)
+    assert Child.error_of(answers[1]).code == "child.died"
+
+
+def test_a_window_that_closes_takes_its_child_along(window: Window) -> None:
+    answers: list[dict[str, object]] = []
+    child = Child(window)
+    child.run(["rehearsal-server", "--script", "/dev/stdin", "--log", "/dev/null"], answers.append)
+    process = child._process
+    assert process is not None
+    assert process.waitForStarted(5_000)
+    child.stop()
+    assert not child.is_running
+    assert answers == []
+
+
+# -- reports ------------------------------------------------------------------------------------
+
+
+def test_the_report_says_no_names_and_is_saved_as_it_was_read(
+    window: Window, study: Path, tmp_path: Path, wait_until: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.set_value("person.name", "Grace Hopper")
+    (paths.log_folder() / "dermagui.log").write_text(
+        f"cannot read {study}/secret-patient.jpg with AIzaSyA1234567890abcdefghijk\n"
+    )
+    _open(window, study, wait_until)
+    window.show_report()
+    dialog = window.findChild(ReportDialog)
+    wait_until(lambda: "The open project" in dialog.text.toPlainText())
+    text = dialog.text.toPlainText()
+    for secret in ("Grace", "secret-patient", "AIzaSy", str(study)):
+        assert secret not in text
+    assert "gemini.model" in text
+    assert "images: 0" in text
+    assert "cannot read" in text
+    _choose(monkeypatch, tmp_path / "report.txt")
+    dialog.text.setPlainText("what I let you know")
+    dialog.save(tmp_path / "report.txt")
+    wait_until(lambda: "was saved" in dialog._bar.text)
+    assert (tmp_path / "report.txt").read_text() == "what I let you know"
+    dialog.reject()
+
+
+def test_our_own_bug_is_shown_without_keys_and_paths_and_the_window_lives(
+    window: Window, study: Path, wait_until: Wait
+) -> None:
+    _open(window, study, wait_until)
+    hide("my-own-secret")
+    crashes = app._Crashes(window)
+
+    def fail() -> None:
+        raise RuntimeError(f"{study}/Grace Hopper.jpg and my-own-secret")
+
+    before, sys.excepthook = sys.excepthook, crashes
+    try:
+        for _ in range(3):
+            QTimer.singleShot(0, fail)
+        wait_until(lambda: window.findChildren(CrashDialog))
+        QApplication.processEvents()
+    finally:
+        sys.excepthook = before
+    dialogs = window.findChildren(CrashDialog)
+    assert len(dialogs) == 1, "one fault after another must not bury the user"
+    text = dialogs[0].text.toPlainText()
+    assert "RuntimeError" in text
+    assert str(study) not in text
+    assert "Hopper" not in text
+    assert "my-own-secret" not in text
+    dialogs[0].reject()
+    window.show_jobs()
+    assert window.page.name == "jobs"
+
+
+def test_every_path_but_the_programs_own_is_taken_out() -> None:
+    own = Path(paths.__file__).parent
+    text = (
+        f'File "{own}/ui/x.py", line 3\n'
+        "cannot read /mnt/ward 7/Grace Hopper.jpg\n"
+        "C:\\Users\\grace\\x.png is gone\n"
+        "asked https://example.org/v1/models, 3 and/or 4 / 5"
+    )
+    assert redacted(text).splitlines() == [
+        'File "…/dermagui/ui/x.py", line 3',
+        "cannot read [path]",
+        "[path]",
+        "asked https://example.org/v1/models, 3 and/or 4 / 5",
+    ]
