@@ -1,6 +1,6 @@
 # make demo    the main job from end to end on pictures that it draws itself, and a report
 # make test    every check: lint, format, types, import table, tests
-# make run     dermagui itself:  make run ARGS="images MY_PROJECT"
+# make run     the window, or a command:  make run ARGS="images MY_PROJECT"
 # make bench   the figures of the README
 # make app     freezes the program into dist/dermagui, which needs no Python
 # make lock    write the locks anew from pyproject.toml;  make lock UPGRADE=--upgrade  takes the newest
@@ -22,6 +22,7 @@ demo: $(VENV)/app.stamp
 	$(IN_VENV)python -m dermagui demo $(ARGS)
 
 run: $(VENV)/app.stamp
+	$(if $(ARGS),,$(IN_VENV)python packaging/check_system.py --window)
 	$(IN_VENV)python -m dermagui $(ARGS)
 
 bench: $(VENV)/app.stamp

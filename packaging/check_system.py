@@ -1,12 +1,14 @@
 """Says what this machine lacks before the set-up trips over it, with the one line that installs it.
 
 ``python3 packaging/check_system.py`` looks for what the installation needs; with ``--qt`` it looks for the
-system libraries that PySide6 links to. Only the standard library is used, and nothing newer than
-Python 3.6, so that an old python3 gets as far as its own complaint. Exit code 1 if anything is missing.
+system libraries that PySide6 links to, with ``--window`` for those of a window on a screen too. Only the
+standard library is used, and nothing newer than Python 3.6, so that an old python3 gets as far as its own
+complaint. Exit code 1 if anything is missing.
 """
 
 import ctypes
 import importlib
+import os
 import platform
 import shutil
 import sys
@@ -28,6 +30,22 @@ QT_LIBRARIES = (
     ("libfreetype.so.6", "libfreetype6", "freetype"),
     ("libglib-2.0.so.0", "libglib2.0-0", "glib2"),
     ("libxkbcommon.so.0", "libxkbcommon0", "libxkbcommon"),
+)
+
+# What a window on an X server needs besides; tests and --pictures do without.
+WINDOW_LIBRARIES = (
+    ("libX11-xcb.so.1", "libx11-xcb1", "libX11-xcb"),
+    ("libxcb-cursor.so.0", "libxcb-cursor0", "xcb-util-cursor"),
+    ("libxcb-icccm.so.4", "libxcb-icccm4", "xcb-util-wm"),
+    ("libxcb-image.so.0", "libxcb-image0", "xcb-util-image"),
+    ("libxcb-keysyms.so.1", "libxcb-keysyms1", "xcb-util-keysyms"),
+    ("libxcb-randr.so.0", "libxcb-randr0", "libxcb"),
+    ("libxcb-render-util.so.0", "libxcb-render-util0", "xcb-util-renderutil"),
+    ("libxcb-shape.so.0", "libxcb-shape0", "libxcb"),
+    ("libxcb-sync.so.1", "libxcb-sync1", "libxcb"),
+    ("libxcb-xfixes.so.0", "libxcb-xfixes0", "libxcb"),
+    ("libxcb-xkb.so.1", "libxcb-xkb1", "libxcb"),
+    ("libxkbcommon-x11.so.0", "libxkbcommon-x11-0", "libxkbcommon-x11"),
 )
 
 
@@ -83,11 +101,22 @@ def library_faults(libraries: "tuple[tuple[str, str, str], ...]") -> "list[str]"
     missing = [library for library in libraries if not can_load(library[0])]
     if not missing:
         return []
-    names, debian, fedora = (" ".join(column) for column in zip(*missing))
+    names, debian, fedora = (" ".join(dict.fromkeys(column)) for column in zip(*missing))
     return [
         f"System libraries that PySide6 needs are missing: {names}. Install them with\n"
         + install_line(debian, fedora)
     ]
+
+
+def window_faults(environment: "dict[str, str]") -> "list[str]":
+    """Complains about what a window on this Linux lacks; whoever names a platform of Qt's knows why."""
+    if environment.get("QT_QPA_PLATFORM") or environment.get("WAYLAND_DISPLAY"):
+        return library_faults(QT_LIBRARIES)
+    if not environment.get("DISPLAY"):
+        return [
+            "There is no screen here (neither DISPLAY nor WAYLAND_DISPLAY is set): start it on a desktop."
+        ]
+    return library_faults(QT_LIBRARIES + WINDOW_LIBRARIES)
 
 
 def can_import(name: str) -> bool:
@@ -112,6 +141,8 @@ def main(arguments: "list[str]") -> int:
     """Prints every fault to stderr; returns the exit code."""
     if arguments == ["--qt"]:
         faults = library_faults(QT_LIBRARIES) if sys.platform == "linux" else []
+    elif arguments == ["--window"]:
+        faults = window_faults(dict(os.environ)) if sys.platform == "linux" else []
     else:
         faults = python_faults(sys.version_info[:2]) or (
             glibc_faults(*platform.libc_ver()) + module_faults(MODULES)

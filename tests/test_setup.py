@@ -142,6 +142,18 @@ def test_a_missing_system_library_is_named_with_its_package(monkeypatch: pytest.
     assert "sudo dnf install not-there gone" in check.library_faults(libraries)[0]
 
 
+def test_a_window_needs_a_screen_and_more_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = load_check_system()
+    monkeypatch.setattr(check, "can_load", lambda name: "xcb" not in name)
+    assert check.library_faults(check.QT_LIBRARIES) == [], "tests need no screen"
+    (fault,) = check.window_faults({})
+    assert "no screen" in fault
+    (fault,) = check.window_faults({"DISPLAY": ":0"})
+    assert "libxcb-cursor0" in fault
+    assert check.window_faults({"WAYLAND_DISPLAY": "wayland-0"}) == []
+    assert check.window_faults({"DISPLAY": ":0", "QT_QPA_PLATFORM": "offscreen"}) == []
+
+
 def test_the_check_for_ci_is_make_test() -> None:
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
