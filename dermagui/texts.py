@@ -46,6 +46,8 @@ SENTENCES: dict[str, str] = {
     "folder.is_file": "{path} is a file; name the folder that holds the pictures (a table goes to --metadata).",
     "folder.unreadable": "The folder {path} cannot be opened ({reason}); check the path and its permissions.",
     "folder.is_project": "{path} is a dermagui project and no folder of pictures; choose the folder with the pictures.",
+    "source.other_images": "{path} holds none of the images that are looked for; choose the folder that they were moved to.",
+    "source.folder_taken": "{path} is the folder of the source {source} already; choose another one.",
     "image.not_an_image": "{path} holds no picture in a format that dermagui reads, whatever its name says.",
     "image.empty": "{path} is empty, probably by an interrupted copy; copy it again.",
     "image.truncated": "{path} ends too early, probably by an interrupted copy; copy it again.",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from dataclasses import dataclass
 from typing import Any
 
 from dermagui.errors import UserError
@@ -19,37 +20,56 @@ from dermagui.storage import jobs
 from dermagui.storage.database import Row, Store
 
 
-def forget(store: Store, what: str) -> dict[str, Any]:
-    """Forgets an image (its number, sha256 or path) or a patient (an id); what is both must be told apart
-    as ``image:12`` or ``patient:12``.
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """What there is to forget of an image or a patient."""
 
-    Returns counts of what was ``removed``, the ``exports`` that still hold it, and the ``originals``.
-    Raises ``UserError``: ``forget.not_found``, ``forget.ambiguous``, ``forget.job_running``.
-    """
-    bury_dead(store)
-    if running := jobs.list_jobs(store, state=JobState.RUNNING):
-        raise UserError("forget.job_running", kind=running[0]["kind"])
+    patient: str
+    """The patient's id, or nothing where an image is meant."""
+    hashes: tuple[str, ...]
+    files: tuple[Row, ...]
+    exports: tuple[str, ...]
+    """Where earlier exports lie that hold it: they are named, not changed."""
+    pairs: int
+
+
+def find_meant(store: Store, what: str) -> Meant:
+    """What ``forget`` would forget. Raises ``UserError``: ``forget.not_found``, ``forget.ambiguous``."""
     patient, named, meant = _find(store, what)
     # Every copy goes, whatever it is called and wherever it lies, and what a file held before it was changed.
     hashes = sorted(meant | rows.hashes_of(store, named))
     files = {file["id"]: file for file in named}
     for hash_ in hashes:
         files |= {file["id"]: file for file in rows.files_with_hash(store, hash_)}
-    exports = rows.exports_with(store, hashes)
-    tombstones = [(hash_, "image") for hash_ in hashes]
-    if patient:
+    exports, pairs = rows.exports_with(store, hashes), rows.count_pairs_about(store, hashes)
+    return Meant(patient, tuple(hashes), tuple(files.values()), tuple(exports), pairs)
+
+
+def forget(store: Store, what: str) -> dict[str, Any]:
+    """Forgets an image (its number, sha256 or path) or a patient (an id); what is both must be told apart
+    as ``image:12`` or ``patient:12``.
+
+    Returns counts of what was ``removed``, the ``exports`` that still hold it, and the ``originals``.
+    Raises ``UserError``: ``forget.job_running`` and what ``find_meant`` raises.
+    """
+    bury_dead(store)
+    if running := jobs.list_jobs(store, state=JobState.RUNNING):
+        raise UserError("forget.job_running", kind=running[0]["kind"])
+    meant = find_meant(store, what)
+    tombstones = [(hash_, "image") for hash_ in meant.hashes]
+    if meant.patient:
         secret = store.fact("secret")
-        tombstones.append((hashlib.sha256(f"{secret}:{patient}".encode()).hexdigest(), "patient"))
-    removed = rows.remove_files(store, list(files), hashes, tombstones)
-    for hash_ in hashes:
+        tombstones.append((hashlib.sha256(f"{secret}:{meant.patient}".encode()).hexdigest(), "patient"))
+    removed = rows.remove_files(store, [file["id"] for file in meant.files], meant.hashes, tombstones)
+    for hash_ in meant.hashes:
         removed["cached"] = removed.get("cached", 0) + forget_thumbnails(store.folder, hash_)
         removed["cached"] += forget_pixels(store.folder / "cache" / "pixels", hash_)
     removed["job_folders"] = _remove_stories(store)
     removed["backups"] = _remove_backups(store)
     return {
         "removed": removed,
-        "exports": exports,
-        "originals": [f"{file['root']}/{file['path']}" for file in files.values()],
+        "exports": list(meant.exports),
+        "originals": [f"{file['root']}/{file['path']}" for file in meant.files],
         "wiped": rows.wipe_free_space(store),
     }
 

@@ -67,6 +67,14 @@ def exports_with(store: Store, hashes: Sequence[str]) -> list[str]:
     return [row[0] for row in store.tuples(query, hashes)]
 
 
+def count_pairs_about(store: Store, hashes: Sequence[str]) -> int:
+    """How many pairs are about one of these images."""
+    marks = ",".join("?" * len(hashes))
+    query = f"""SELECT count(DISTINCT pair_id) FROM pair_images JOIN images ON images.id = image_id
+        WHERE images.sha256 IN ({marks})"""
+    return int(store.value(query, list(hashes)))
+
+
 def remove_files(
     store: Store, file_ids: Sequence[int], hashes: Sequence[str], tombstones: Sequence[tuple[str, str]]
 ) -> dict[str, int]:

@@ -163,6 +163,24 @@ def list_files(store: Store) -> Iterator[Row]:
         yield row
 
 
+def files_of_list(store: Store, number: int) -> list[Row]:
+    """The files behind a number of a list (see ``filters``): those that hold an image, or the one file.
+
+    Columns: id, path, source, root, state, error, format, size_bytes, sha256, first_seen_at, patient,
+    personal (a list of place, tag and value).
+    """
+    condition = "files.id = ?" if number < 0 else "files.sha256 = (SELECT sha256 FROM images WHERE id = ?)"
+    query = f"""SELECT files.id AS id, files.path AS path, sources.name AS source, sources.root AS root,
+            files.state AS state, error, format, size_bytes, sha256, first_seen_at, patient, personal
+        FROM files JOIN sources ON sources.id = files.source_id LEFT JOIN cases ON cases.id = files.case_id
+        WHERE {condition} ORDER BY files.state = 'ready' DESC, files.id"""
+    found = list(store.rows(query, (abs(number),)))
+    for row in found:
+        row["personal"] = json.loads(row["personal"])
+        row["error"] = json.loads(row["error"]) if row["error"] else None
+    return found
+
+
 def count_files(store: Store) -> dict[str, int]:
     """How many files are in each state."""
     return store.counts("SELECT state, count(*) FROM files GROUP BY state")

@@ -128,6 +128,21 @@ def _said_of(store: Store, image_ids: list[int]) -> Iterator[Row]:
     )
 
 
+def statements_about(store: Store, image_id: int) -> list[Row]:
+    """All that is said of an image, each with who said it: a file, a person or a model.
+
+    Columns: field, value, weight, vocabulary, origin, origin_name, at.
+    """
+    columns = "field, value, weight, vocabulary, origin, origin_name, at"
+    query = f"""WITH held AS (SELECT files.id AS id, files.case_id AS case_id FROM files
+            JOIN images ON images.sha256 = files.sha256 WHERE images.id = ?)
+        SELECT {columns} FROM metadata WHERE file_id IN (SELECT id FROM held)
+        UNION SELECT {columns} FROM metadata
+            WHERE case_id IN (SELECT case_id FROM held WHERE case_id IS NOT NULL)
+        ORDER BY field, weight DESC, value"""
+    return list(store.rows(query, (image_id,)))
+
+
 def count_values(store: Store, field: str) -> dict[str, int]:
     """How often each value of a field is said of a file."""
     return store.counts(

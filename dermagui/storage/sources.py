@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from dermagui import paths
+from dermagui.errors import UserError
 from dermagui.records import Source
 from dermagui.storage.database import Row, Store
 from dermagui.storage.moments import new_uid, now
@@ -24,26 +25,64 @@ def add_source(
 
     A new source may not leave the computer, and its licence is unknown, until somebody says otherwise.
     """
-    said = {
-        "licence": licence,
-        "attribution": attribution,
-        "non_commercial": non_commercial,
-        "may_leave": may_leave,
-    }
     with store.writing() as conn:
         conn.execute(
             """INSERT OR IGNORE INTO sources (uid, name, root, root_bytes, licence, created_at)
                VALUES (?, ?, ?, ?, '', ?)""",
             (new_uid(), paths.display_path(root.name), paths.display_path(root), os.fsencode(root), now()),
         )
+        source_id = store.value("SELECT id FROM sources WHERE root_bytes = ?", (os.fsencode(root),))
+        return change_source(
+            store,
+            source_id,
+            licence=licence,
+            attribution=attribution,
+            non_commercial=non_commercial,
+            may_leave=may_leave,
+        )
+
+
+def change_source(
+    store: Store,
+    source_id: int,
+    *,
+    name: str | None = None,
+    licence: str | None = None,
+    attribution: str | None = None,
+    non_commercial: bool | None = None,
+    may_leave: bool | None = None,
+) -> Source:
+    """Says something else of a source. What is None stays as it was."""
+    said = {
+        "name": name,
+        "licence": licence,
+        "attribution": attribution,
+        "non_commercial": non_commercial,
+        "may_leave": may_leave,
+    }
+    with store.writing() as conn:
         for column, value in said.items():
             if value is not None:
-                conn.execute(
-                    f"UPDATE sources SET {column} = ? WHERE root_bytes = ?", (value, os.fsencode(root))
-                )
-    row = store.row("SELECT * FROM sources WHERE root_bytes = ?", (os.fsencode(root),))
+                conn.execute(f"UPDATE sources SET {column} = ? WHERE id = ?", (value, source_id))
+    row = store.row("SELECT * FROM sources WHERE id = ?", (source_id,))
     assert row is not None
     return _source(row)
+
+
+def move_source(store: Store, source_id: int, root: Path) -> None:
+    """The folder of a source lies elsewhere now. Whoever calls has seen that the same images are there.
+
+    Raises ``UserError`` ``source.folder_taken`` where the folder belongs to another source.
+    """
+    with store.writing() as conn:
+        query = "SELECT name FROM sources WHERE root_bytes = ? AND id <> ?"
+        other = store.value(query, (os.fsencode(root), source_id))
+        if other is not None:
+            raise UserError("source.folder_taken", path=paths.display_path(root), source=other)
+        conn.execute(
+            "UPDATE sources SET root = ?, root_bytes = ? WHERE id = ?",
+            (paths.display_path(root), os.fsencode(root), source_id),
+        )
 
 
 def list_sources(store: Store) -> list[Source]:

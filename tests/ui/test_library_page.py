@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,10 +11,14 @@ from PIL import Image
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QPushButton
+from PySide6.QtWidgets import QApplication, QPushButton, QSplitter
 
+from dermagui.jobs.report import Report
+from dermagui.library import scan
+from dermagui.library.scan import parameters_for
 from dermagui.project import create_project
-from dermagui.records import FileState, Origin
+from dermagui.records import FileState, Flag, FlagKind, Origin
+from dermagui.storage import pairs
 from dermagui.storage.database import Store
 from dermagui.storage.filters import Filter, PairFilter, save_filter, saved_filters
 from dermagui.storage.images import mark_files
@@ -21,7 +26,7 @@ from dermagui.storage.metadata import FileStatements, Statement, save_statements
 from dermagui.ui.desk import Desk
 from dermagui.ui.jobs import Jobs
 from dermagui.ui.library.page import LibraryPage
-from tests.fakes.projects import add_images, add_many_pairs, new_store
+from tests.fakes.projects import add_images, add_many_pairs, new_store, open_pair
 
 Wait = Callable[[Callable[[], object]], None]
 
@@ -32,12 +37,16 @@ def page(desk: Desk, application: QApplication) -> Iterator[LibraryPage]:
     made = LibraryPage(desk, Jobs(desk))
     desk.project_changed.connect(made.show_project)
     desk.rows_changed.connect(made.show_changes)
-    made.resize(1000, 700)
-    made.show()
-    made.activateWindow()
+    window = QSplitter()
+    window.addWidget(made)
+    window.addWidget(made.detail)
+    window.resize(1300, 700)
+    window.show()
+    window.activateWindow()
     yield made
-    made.close()
-    made.deleteLater()
+    made.jobs.let_go()
+    window.close()
+    window.deleteLater()
 
 
 @pytest.fixture
@@ -90,8 +99,8 @@ def test_a_project_without_pictures_says_what_to_do(
     page.model.listed.connect(lambda: listed.append(1))
     desk.open_project(tmp_path / "new")
     wait_until(lambda: desk.project and listed)
-    assert page._empty_button.isVisible()
-    assert page._empty_button.text() == "Add a folder…"
+    assert page.empty.button.isVisible()
+    assert page.empty.button.text() == "Add a folder…"
 
 
 def test_typing_finds_by_name(page: LibraryPage, study: Path, wait_until: Wait) -> None:
@@ -182,6 +191,153 @@ def test_another_project_shows_nothing_of_the_first(
     desk.close_project()
     assert (page.model.numbers, page.filter_bar.sentence, page._count.text()) == ([], "", "")
     assert page.shelf.tree.topLevelItemCount() == 1
+
+
+# -- one image ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pictures(page: LibraryPage, desk: Desk, clinic: Path, tmp_path: Path, wait_until: Wait) -> Path:
+    """A project with the three pictures of the folder, scanned, each with a pair. Open."""
+    folder = tmp_path / "study"
+    with new_store(folder) as store:
+        parameters = parameters_for(
+            clinic,
+            licence="CC-BY-4.0",
+            metadata=os.fsencode(clinic / "about.csv").hex(),
+            map=["diagnosis=x7"],
+        )
+        report = Report(store.folder / "jobs")
+        scan.run(store, parameters, report)
+        report.close()
+        flag = Flag(FlagKind.LEAK, "melanoma", "diagnosis")
+        pairs.add_pairs(store, [open_pair(n, "A <b>brown</b> macule.", flags=(flag,)) for n in (1, 2, 3)])
+    desk.open_project(folder)
+    wait_until(lambda: len(page.model.numbers) == 3 and page._shelves.sources)
+    return folder
+
+
+def _select(page: LibraryPage, *rows: int) -> None:
+    numbers = [page.model.numbers[row] for row in rows]
+    page.view.select_numbers(numbers, numbers[-1])
+
+
+def test_the_detail_shows_the_picture_and_who_said_what(
+    page: LibraryPage, pictures: Path, wait_until: Wait
+) -> None:
+    _select(page, 1)
+    wait_until(lambda: page._detail.picture.has_image)
+    assert page._detail.picture._levels[0].size().toTuple() == (41, 30)
+    said = page._detail.words.toPlainText()
+    assert page._detail._name.text() == "1.png"
+    for words in (
+        "Diagnosis",
+        "melanoma",
+        "file about.csv",
+        "To decide",
+        "Flagged: Repeats the hidden diagnosis: melanoma",
+        "Answer: A <b>brown</b> macule.",
+        "in clinic: ",
+        "None was found beside the pixels.",
+    ):
+        assert words in said, said
+
+
+def test_the_detail_follows_the_cursor_and_not_what_came_late(
+    page: LibraryPage, pictures: Path, wait_until: Wait
+) -> None:
+    for row in (0, 1, 2, 0, 2):
+        _select(page, row)
+    wait_until(lambda: page._detail.picture.has_image and page.desk.is_idle)
+    assert page._detail.picture._levels[0].width() == 42
+    assert page._detail._name.text() == "2.png"
+
+
+def test_a_picture_that_is_gone_says_so(
+    page: LibraryPage, pictures: Path, clinic: Path, wait_until: Wait
+) -> None:
+    (clinic / "0.png").unlink()
+    _select(page, 0)
+    wait_until(lambda: page._detail.picture._text)
+    assert not page._detail.picture.has_image
+    assert "melanoma" not in page._detail.words.toPlainText().partition("Pairs")[0]
+
+
+def test_compared_pictures_zoom_together_until_unlinked(
+    page: LibraryPage, pictures: Path, wait_until: Wait
+) -> None:
+    _select(page, 0)
+    page.action("library.compare").trigger()
+    assert not page.comparison.isVisible()
+    _select(page, 0, 1, 2)
+    page.action("library.compare").trigger()
+    wait_until(lambda: len(page.comparison.views) == 3)
+    views = page.comparison.views
+    wait_until(lambda: all(view.has_image for view in views))
+    QTest.keyClick(views[0], Qt.Key.Key_Plus)
+    assert [view.zoom for view in views] == [1.25] * 3
+    page.comparison.linked.setChecked(False)
+    views[1].zoom_to(4)
+    assert [view.zoom for view in views] == [1.25, 4, 1.25]
+    page.comparison.closed.emit()
+    assert page.view.isVisible()
+    assert page.comparison.views == []
+
+
+def test_a_source_may_leave_by_one_button_that_names_it(
+    page: LibraryPage, pictures: Path, wait_until: Wait
+) -> None:
+    page.show_source()
+    assert page.source.isVisible()
+    assert "“clinic” (CC-BY-4.0) stay on this computer" in page.source._sentence.text()
+    QTest.mouseClick(page.source.leave, Qt.MouseButton.LeftButton)
+    wait_until(lambda: "may leave this computer" in page.source._sentence.text())
+    page.source.name.setText("Clinic in Graz")
+    page.source.attribution.setText("Dr. Who")
+    page.source.non_commercial.setChecked(True)
+    QTest.mouseClick(page.source.save, Qt.MouseButton.LeftButton)
+    wait_until(lambda: "Clinic in Graz" in page.source._sentence.text())
+    with Store(pictures, read_only=True) as store:
+        row = store.row("SELECT name, licence, attribution, non_commercial, may_leave FROM sources")
+    assert row is not None
+    assert list(row.values()) == ["Clinic in Graz", "CC-BY-4.0", "Dr. Who", 1, 1]
+
+
+def test_originals_that_were_moved_are_found_again(
+    page: LibraryPage, pictures: Path, clinic: Path, tmp_path: Path, wait_until: Wait
+) -> None:
+    (tmp_path / "wrong").mkdir()
+    Image.new("RGB", (40, 30), "white").save(tmp_path / "wrong" / "0.png")
+    clinic.rename(tmp_path / "elsewhere")
+    page.show_changes(frozenset({"files"}))
+    wait_until(lambda: page.bar.isVisible())
+    assert "“clinic” are not where they were" in page.bar.text
+    page.move_source(1, tmp_path / "wrong")
+    wait_until(lambda: "none of the images" in page.bar.text)
+    page.move_source(1, tmp_path / "elsewhere")
+    wait_until(lambda: page.jobs.running)
+    wait_until(lambda: not page.jobs.running)
+    with Store(pictures, read_only=True) as store:
+        assert store.value("SELECT root FROM sources") == str(tmp_path / "elsewhere")
+        assert store.counts("SELECT state, count(*) FROM files GROUP BY 1") == {"ready": 3}
+    wait_until(lambda: not page.bar.isVisible())
+
+
+def test_forgetting_says_what_goes_and_then_removes_it(
+    page: LibraryPage, pictures: Path, clinic: Path, wait_until: Wait
+) -> None:
+    _select(page, 1)
+    wait_until(lambda: page.model.card(1))
+    page.action("library.forget").trigger()
+    wait_until(page.forgetting.forget.isEnabled)
+    assert "1 files, 1 pairs" in page.forgetting._said.text()
+    QTest.mouseClick(page.forgetting.forget, Qt.MouseButton.LeftButton)
+    wait_until(lambda: len(page.model.numbers) == 2)
+    assert page.bar.text.startswith("Forgotten: 1 files")
+    with Store(pictures, read_only=True) as store:
+        assert store.value("SELECT count(*) FROM images") == 2
+        assert store.value("SELECT count(*) FROM pairs") == 2
+    assert (clinic / "1.png").is_file()
 
 
 # -- adding ---------------------------------------------------------------------------------------

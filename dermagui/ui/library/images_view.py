@@ -164,8 +164,18 @@ class ImagesView(QStackedWidget):
     @property
     def current_number(self) -> int | None:
         """The number of the image that has the cursor, or None."""
+        row = self.current_row
+        return None if row is None else self._model.numbers[row]
+
+    @property
+    def current_row(self) -> int | None:
+        """The row that has the cursor, or None."""
         row = self._selection.currentIndex().row()
-        return self._model.numbers[row] if 0 <= row < len(self._model.numbers) else None
+        return row if 0 <= row < len(self._model.numbers) else None
+
+    def focus(self) -> None:
+        """Puts the keyboard into what is in front."""
+        (self.table if self.shows_table else self.grid).setFocus()
 
     def select_numbers(self, numbers: list[int], current: int | None = None) -> None:
         """Selects these, as far as they are listed, and puts the cursor on one of them."""

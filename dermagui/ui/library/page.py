@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -12,7 +14,6 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
     QLabel,
-    QPushButton,
     QSlider,
     QSplitter,
     QStackedWidget,
@@ -21,10 +22,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from dermagui.errors import DermaError
 from dermagui.jobs.work import Parameters
 from dermagui.library.scan import parameters_for
 from dermagui.library.understand import Understood, understand
+from dermagui.paths import display_path
+from dermagui.records import Source
 from dermagui.storage import filters
 from dermagui.storage.filters import Filter
 from dermagui.ui import theme
@@ -32,13 +34,19 @@ from dermagui.ui.desk import Desk
 from dermagui.ui.icons import icon
 from dermagui.ui.jobs import Jobs
 from dermagui.ui.library.adding import AddingSheet
+from dermagui.ui.library.additions import Additions
+from dermagui.ui.library.compare import MOST, Compare
+from dermagui.ui.library.detail import Detail
 from dermagui.ui.library.filter_bar import FilterBar
+from dermagui.ui.library.forgetting import Forgetting
 from dermagui.ui.library.images_view import LARGEST_SIDE, SMALLEST_SIDE, ImagesView
 from dermagui.ui.library.model import ImagesModel
 from dermagui.ui.library.shelf import Shelf, Shelves, read_shelves
+from dermagui.ui.library.source import SourcePanel
 from dermagui.ui.library.thumbnails import Thumbnails
 from dermagui.ui.page import Page
-from dermagui.ui.widgets.bar import Bar
+from dermagui.ui.widgets.bar import Bar, Level
+from dermagui.ui.widgets.empty import Empty
 
 _SHOWN = frozenset({"files", "metadata", "sources", "pairs", "verdicts"})
 _SIDE_STEP = 32
@@ -58,9 +66,13 @@ class LibraryPage(Page):
         self.shelf = Shelf()
         self.bar = Bar()
         self.sheet = AddingSheet()
+        self.source = SourcePanel(desk)
+        self.comparison = Compare(desk)
+        self.forgetting = Forgetting(desk)
+        self._detail = Detail(desk)
+        self._lost: Source | None = None
         self._shelves = Shelves()
-        self._waiting: list[Parameters] = []
-        self._starting = False
+        self.additions = Additions(desk, jobs, self)
         self._middle = QStackedWidget()
         self._build()
         self._connect()
@@ -71,14 +83,18 @@ class LibraryPage(Page):
     # -- building -------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        self._empty = self._build_empty()
+        self.empty = Empty(
+            self.tr("Your pictures come here as soon as you add the folder that they lie in."),
+            self.tr("Add a folder…"),
+        )
+        self.empty.pressed.connect(self.add_folder)
         self._images = QWidget()
         images = QVBoxLayout(self._images)
         images.setContentsMargins(0, 0, 0, 0)
         images.setSpacing(theme.GRID)
         images.addWidget(self.filter_bar)
         images.addWidget(self.view, 1)
-        for widget in (self._empty, self._images, self.sheet):
+        for widget in (self.empty, self._images, self.sheet, self.source, self.comparison, self.forgetting):
             self._middle.addWidget(widget)
         across = QSplitter(Qt.Orientation.Horizontal)
         across.addWidget(self.shelf)
@@ -126,21 +142,6 @@ class LibraryPage(Page):
         button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         return button
 
-    def _build_empty(self) -> QWidget:
-        empty = QWidget()
-        self._empty_text = QLabel()
-        self._empty_text.setWordWrap(True)
-        self._empty_text.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._empty_button = QPushButton()
-        self._empty_button.clicked.connect(self._on_empty_button_clicked)
-        layout = QVBoxLayout(empty)
-        layout.addStretch(1)
-        layout.addWidget(self._empty_text)
-        layout.addSpacing(theme.GRID)
-        layout.addWidget(self._empty_button, 0, Qt.AlignmentFlag.AlignHCenter)
-        layout.addStretch(1)
-        return empty
-
     def _connect(self) -> None:
         self.model.listed.connect(self._on_model_listed)
         self.view.selection_changed.connect(self._on_view_selection_changed)
@@ -149,20 +150,36 @@ class LibraryPage(Page):
         self.shelf.filter_chosen.connect(self.show_filter)
         self.shelf.filter_removed.connect(lambda name: self._save_filter(name, None))
         self.sheet.accepted.connect(self._on_sheet_accepted)
-        self.sheet.cancelled.connect(self._back_to_images)
-        self.jobs.changed.connect(self._start_next)
+        for signal in (
+            self.sheet.cancelled,
+            self.source.closed,
+            self.comparison.closed,
+            self.forgetting.closed,
+        ):
+            signal.connect(self.back_to_images)
+        self.shelf.source_opened.connect(self._show_source)
+        self.source.finding_asked.connect(self._find_images_of)
+        self.forgetting.forgotten.connect(self._on_forgetting_forgotten)
+        self.view.opened.connect(lambda _: self._detail.picture.setFocus())
+        self.additions.failed.connect(self.bar.tell_error)
+        self.additions.moved.connect(self._on_additions_moved)
         self._slider.valueChanged.connect(lambda value: self.view.show_side(value * _SIDE_STEP))
 
     # -- what is shown --------------------------------------------------------------------------
 
+    @property
+    def detail(self) -> QWidget:
+        return self._detail
+
     def show_project(self) -> None:
         self.bar.hide()
+        self._lost = None
+        self.back_to_images()
         self.thumbnails.clear()
         self.model.forget_reading()
         self.model.clear()
         self._shelves = Shelves()
-        self._waiting.clear()
-        self._starting = False
+        self.additions.clear()
         self.shelf.show_shelves(self._shelves, Filter())
         self.filter_bar.show_filter(Filter(), {})
         self.view.show_side(self._slider.value() * _SIDE_STEP)
@@ -172,6 +189,7 @@ class LibraryPage(Page):
         if self.desk.project is None or not kinds & _SHOWN:
             return
         self.model.refresh()
+        self._detail.show_number(self.view.current_number, again=True)
         self.desk.ask(read_shelves, self._on_shelves_read, owner=self)
 
     def show_filter(self, wanted: Filter) -> None:
@@ -188,27 +206,31 @@ class LibraryPage(Page):
         self._tell_missing()
 
     def _tell_missing(self) -> None:
-        """Says once for each source that all of its files are gone."""
+        """A source whose folder is not there gets a bar with the button that finds it."""
+        sources = list(self._shelves.sources)
+        self.desk.work(partial(_first_lost, sources), self._on_lost, owner=self)
+
+    def _on_lost(self, lost: Source | None) -> None:
+        known = [source.id for source in self._shelves.sources]
+        if lost == self._lost or (lost is not None and lost.id not in known):
+            return
+        if lost is None:
+            self.bar.hide()
+        else:
+            text = self.tr("The images of “{name}” are not where they were: there is no folder {path}.")
+            said = text.format(name=lost.name, path=display_path(lost.root))
+            find = partial(self._find_images_of, lost.id)
+            self.bar.tell(said, Level.WARNING, self.tr("Find the images…"), find)
+        self._lost = lost
 
     def _on_model_listed(self) -> None:
         self._show_count()
-        if self._middle.currentWidget() in (self._empty, self._images):
+        if self._middle.currentWidget() in (self.empty, self._images):
             self._show_images_or_why_not()
 
     def _show_images_or_why_not(self) -> None:
-        if self.model.numbers:
-            self._middle.setCurrentWidget(self._images)
-        elif self.model.filter == Filter():
-            self._empty_text.setText(
-                self.tr("Here are your pictures, as soon as you add the folder they lie in.")
-            )
-            self._empty_button.setText(self.tr("Add a folder…"))
-            self._middle.setCurrentWidget(self._empty)
-        else:
-            self._middle.setCurrentWidget(self._images)
-
-    def _on_empty_button_clicked(self) -> None:
-        self.add_folder()
+        nothing = not self.model.numbers and self.model.filter == Filter()
+        self._middle.setCurrentWidget(self.empty if nothing else self._images)
 
     def _show_count(self) -> None:
         count = QLocale().toString(len(self.model.numbers))
@@ -220,6 +242,7 @@ class LibraryPage(Page):
         self._count.setText(text if self.desk.project else "")
 
     def _on_view_selection_changed(self) -> None:
+        self._detail.show_number(self.view.current_number)
         self._show_count()
         self.action("library.compare").setEnabled(2 <= self.view.selected_count <= 4)
         self.action("library.forget").setEnabled(self.view.selected_count == 1)
@@ -303,36 +326,74 @@ class LibraryPage(Page):
         self.sheet.show_understood(found, self._shelves.sources)
 
     def _on_sheet_accepted(self, jobs: list[Parameters]) -> None:
-        self._back_to_images()
-        self._waiting += jobs
-        self._start_next()
+        self.back_to_images()
+        self.additions.add(jobs)
 
     def look_again(self) -> None:
         """Looks through the folder of the chosen source again, or through all of them."""
         chosen = self.shelf.source_id
-        self._waiting += [
-            parameters_for(Path(source.root))
-            for source in self._shelves.sources
-            if chosen in (None, source.id)
-        ]
-        self._start_next()
+        roots = [Path(source.root) for source in self._shelves.sources if chosen in (None, source.id)]
+        self.additions.add(parameters_for(root) for root in roots)
 
-    def _start_next(self) -> None:
-        """One job at a time looks through folders; the next one starts when it is over."""
-        adding = any(followed.row["kind"] == "add" for followed in self.jobs.running.values())
-        if self._waiting and not adding and not self._starting:
-            self._starting = True
-            self.jobs.start(
-                "add", self._waiting.pop(0), started=self._on_started, failed=self._on_start_failed
-            )
-
-    def _on_started(self, _: str) -> None:
-        self._starting = False
-
-    def _on_start_failed(self, error: DermaError) -> None:
-        self._starting = False
-        self.bar.tell_error(error)
-
-    def _back_to_images(self) -> None:
+    def back_to_images(self) -> None:
+        """Leaves the sheet, the source or the comparison."""
+        self.comparison.clear()
         self._middle.setCurrentWidget(self._images)
         self._show_images_or_why_not()
+        self.view.focus()
+
+    # -- sources --------------------------------------------------------------------------------
+
+    def show_source(self) -> None:
+        """Shows the page of the chosen source, of the selected image's, or of the first."""
+        row = self.view.current_row
+        card = self.model.card(row) if row is not None else None
+        first = self._shelves.sources[0].id if self._shelves.sources else None
+        chosen = self.shelf.source_id or (card.source_id if card else None) or first
+        if chosen is not None:
+            self._show_source(chosen)
+
+    def _show_source(self, source_id: int) -> None:
+        for source in self._shelves.sources:
+            if source.id == source_id:
+                self.source.show_source(source)
+                self._middle.setCurrentWidget(self.source)
+
+    def _find_images_of(self, source_id: int) -> None:
+        folder = QFileDialog.getExistingDirectory(self, self.tr("Where the images lie now"))
+        if folder:
+            self.move_source(source_id, Path(folder))
+
+    def move_source(self, source_id: int, folder: Path) -> None:
+        """Takes a folder for the place of a source, if the same images are there."""
+        self.additions.move_source(source_id, folder)
+
+    def _on_additions_moved(self) -> None:
+        self.bar.hide()
+        self.back_to_images()
+
+    # -- comparing and forgetting ---------------------------------------------------------------
+
+    def compare(self) -> None:
+        """Shows the selected images side by side."""
+        if 2 <= self.view.selected_count <= MOST:
+            self.comparison.show_images(self.view.selected_numbers())
+            self._middle.setCurrentWidget(self.comparison)
+
+    def forget(self) -> None:
+        """Asks what is to be forgotten of the selected image."""
+        row = self.view.current_row
+        card = self.model.card(row) if row is not None else None
+        if card is not None:
+            self.forgetting.show_card(card)
+            self._middle.setCurrentWidget(self.forgetting)
+
+    def _on_forgetting_forgotten(self, said: str) -> None:
+        self.thumbnails.clear()
+        self.back_to_images()
+        self.bar.tell(said, Level.DONE)
+
+
+def _first_lost(known: Sequence[Source]) -> Source | None:
+    """The first source whose folder is not there."""
+    return next((source for source in known if not os.path.isdir(source.root)), None)

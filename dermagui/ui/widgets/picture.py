@@ -117,10 +117,14 @@ class PictureView(QWidget):
 
     def zoom_fit(self) -> None:
         """Shows the whole picture; a small one is not enlarged beyond its pixels."""
+        self.fit_along()
+        self._told()
+
+    def fit_along(self) -> None:
+        """The same, because another picture fits; tells nobody."""
         self._fits = True
         self._middle = QPointF(0.5, 0.5)
         self._refit()
-        self._told()
 
     def zoom_full(self) -> None:
         """One pixel of the picture on one of the screen."""
