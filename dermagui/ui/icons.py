@@ -16,7 +16,7 @@ from PySide6.QtGui import (
     QPixmap,
 )
 from PySide6.QtSvg import QSvgRenderer
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QToolButton, QWidget
 
 from dermagui import paths
 
@@ -58,6 +58,12 @@ def icon(name: str, tint: tuple[str, str] | None = None) -> QIcon:
     """The icon of that name; ``tint`` is a pair of ``theme.py``, such as ``theme.DANGER``."""
     _svg(name)  # one that is missing fails here, and not in the midst of painting
     return QIcon(_Engine(name, tint))
+
+
+def say_beside_icon(button: QToolButton, text: str) -> None:
+    """Words on a tool button, a blank away from its icon; an ampersand would be taken for a key."""
+    button.setText(" " + text.replace("&", "&&"))
+    button.setAccessibleName(text)
 
 
 class Sign(QWidget):

@@ -23,6 +23,8 @@ class Page(QWidget):
 
     name: ClassVar[str]
     """Its id in the table of actions and its room: ``library``."""
+    needs_project: ClassVar[bool] = True
+    """Whether the window shows the ways to a project in its place as long as none is open."""
 
     def __init__(self, desk: Desk, jobs: Jobs, parent: QWidget | None = None) -> None:
         super().__init__(parent)

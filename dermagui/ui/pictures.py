@@ -1,4 +1,4 @@
-"""Renders every page and dialog to PNG files, light and dark, empty and with a project, to be looked at."""
+"""Renders every page and dialog to PNG files, in both looks, and with no project, an empty and a full one."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from PySide6.QtCore import QEvent
 from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
+from dermagui.project import create_project
 from dermagui.ui.shell.report import CrashDialog, ReportDialog
 from dermagui.ui.shell.welcome import Welcome
 from dermagui.ui.theme import apply_theme
@@ -25,20 +27,28 @@ _TRACE = (
 def take_pictures(application: QApplication, out: Path, project: Path | None) -> int:
     """Writes ``THEME-STATE-WHAT.png`` for all of it into a folder; the exit code."""
     out.mkdir(parents=True, exist_ok=True)
-    for look in ("light", "dark"):
-        apply_theme(application, look)
-        window = Window()
-        window.resize(1280, 800)
-        window.show()
-        for state in ("empty", "project") if project else ("empty",):
-            if state == "project" and project is not None:
-                window.desk.open_project(project)
-            for name, widget in all_views(window, application):
-                widget.grab().save(os.fspath(out / f"{look}-{state}-{name}.png"))
-        window.close()
-        window.deleteLater()
-        application.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    with TemporaryDirectory() as made:
+        empty = Path(made) / "Empty"
+        create_project(empty)
+        for look in ("light", "dark"):
+            apply_theme(application, look)
+            window = Window()
+            window.resize(1280, 800)
+            window.show()
+            for state, folder in {"none": None, "empty": empty, "project": project}.items():
+                if folder is not None:
+                    window.desk.open_project(folder)
+                if folder is not None or state == "none":
+                    _save_all(window, application, out, f"{look}-{state}")
+            window.close()
+            window.deleteLater()
+            application.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     return 0
+
+
+def _save_all(window: Window, application: QApplication, out: Path, name: str) -> None:
+    for what, widget in all_views(window, application):
+        widget.grab().save(os.fspath(out / f"{name}-{what}.png"))
 
 
 def all_views(window: Window, application: QApplication) -> Iterator[tuple[str, QWidget]]:

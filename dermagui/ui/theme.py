@@ -25,7 +25,7 @@ _ROLES = {
     QPalette.ColorRole.ToolTipBase: ("#ffffff", "#343535"),
     QPalette.ColorRole.ToolTipText: ("#1b1c1d", "#e8e8e6"),
     QPalette.ColorRole.PlaceholderText: ("#5f6264", "#a3a5a6"),
-    QPalette.ColorRole.Highlight: ("#1f5f8b", "#3f86b8"),
+    QPalette.ColorRole.Highlight: ("#1f5f8b", "#2f6c96"),
     QPalette.ColorRole.HighlightedText: ("#ffffff", "#ffffff"),
     QPalette.ColorRole.Accent: ("#1f5f8b", "#6db3e0"),
     QPalette.ColorRole.Link: ("#1f5f8b", "#6db3e0"),
@@ -33,7 +33,7 @@ _ROLES = {
     QPalette.ColorRole.Light: ("#ffffff", "#3c3d3d"),
     QPalette.ColorRole.Dark: ("#a4a4a1", "#161717"),
 }
-_DISABLED = ("#6f7173", "#8b8d8e")
+_DISABLED = ("#6c6e70", "#8b8d8e")
 
 GOOD, WARNING, DANGER = ("#1d6b3a", "#7dcb98"), ("#8a5300", "#e7b457"), ("#a3261b", "#f09a90")
 """Colours of states in light and dark, as text on the window; a word or an icon says the same beside them."""

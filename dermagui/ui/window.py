@@ -40,6 +40,7 @@ from dermagui.ui.shell.privacy_page import PrivacyPage
 from dermagui.ui.shell.projects import Projects
 from dermagui.ui.shell.rail import Rail, title_of
 from dermagui.ui.shell.report import ReportDialog
+from dermagui.ui.shell.start_page import StartPage
 from dermagui.ui.shell.title_strip import TitleStrip
 from dermagui.ui.shell.welcome import Welcome
 from dermagui.ui.widgets.bar import Bar, Level
@@ -56,6 +57,9 @@ _MENU = (
 )
 """The project's menu; an empty name is a line, the first one with the recent projects before it."""
 
+_BEGIN = ("project.demo", "project.new", "project.open")
+"""The buttons where no project is open."""
+
 
 class Window(QMainWindow):
     """The main window. Closing it leaves jobs running where the user wants that."""
@@ -70,6 +74,7 @@ class Window(QMainWindow):
         self.projects = Projects(self.desk, self.bar, self)
         self.pages: dict[str, Page] = {page.name: page for page in self._build_pages()}
         self._stale: dict[str, frozenset[str]] = {}
+        self._name = next(iter(self.pages))
         self._stack = QStackedWidget()
         self._details = QStackedWidget()
         self._middle = QSplitter(Qt.Orientation.Horizontal)
@@ -79,8 +84,11 @@ class Window(QMainWindow):
             self._build_menu(), self._actions["window.palette"], partial(self.show_page, "privacy")
         )
         self._job_strip = JobStrip(self.jobs)
+        begin = [self._actions[id_] for id_ in _BEGIN]
+        self._start = StartPage(self.desk, begin)
         self._build()
         self._connect()
+        self._allow_for_project(False)
         self.show_page("library")
         self.restoreGeometry(state.kept_bytes("window/geometry"))
         self._middle.restoreState(state.kept_bytes("window/middle"))
@@ -121,6 +129,7 @@ class Window(QMainWindow):
     def _build(self) -> None:
         self.setWindowTitle("dermagui")
         self.resize(1280, 800)
+        self._stack.addWidget(self._start)
         for page in self.pages.values():
             self._stack.addWidget(page)
             self._details.addWidget(page.detail or QWidget())
@@ -162,26 +171,28 @@ class Window(QMainWindow):
 
     @property
     def page(self) -> Page:
-        """The page in view."""
-        page = self._stack.currentWidget()
-        assert isinstance(page, Page)
-        return page
+        """The page that was chosen; without a project, the ways to one may stand in its place."""
+        return self.pages[self._name]
 
     def show_page(self, name: str) -> None:
         """Brings a page into view, with what changed while it was not."""
-        if name != self.page.name:
+        if name != self._name:
             self.page.leave()
-        index = list(self.pages).index(name)
-        self._stack.setCurrentIndex(index)
-        self._details.setCurrentIndex(index)
-        self._show_detail()
+        self._name = name
+        self._show_chosen()
         self._rail.show_page(name)
         stale = self._stale.pop(name, frozenset())
         if stale:
             self.page.show_changes(stale)
 
+    def _show_chosen(self) -> None:
+        lacks = self.page.needs_project and self.desk.project is None
+        self._stack.setCurrentWidget(self._start if lacks else self.page)
+        self._details.setCurrentIndex(list(self.pages).index(self._name))
+        self._show_detail()
+
     def _show_detail(self) -> None:
-        folded = state.is_set("window/detail_folded")
+        folded = state.is_set("window/detail_folded") or self._stack.currentWidget() is self._start
         self._details.setVisible(self.page.detail is not None and not folded)
 
     def toggle_detail(self) -> None:
@@ -276,11 +287,15 @@ class Window(QMainWindow):
         name = self.desk.folder.name if self.desk.folder else ""
         self.setWindowTitle(f"{name} - dermagui" if name else "dermagui")
         self._strip.show_project(name)
-        for id_ in ("project.copy", "project.close"):
-            self._actions[id_].setEnabled(bool(name))
+        self._allow_for_project(bool(name))
         self._show_held()
+        self._show_chosen()
         for page in self.pages.values():
             page.show_project()
+
+    def _allow_for_project(self, is_open: bool) -> None:
+        for id_ in ("project.copy", "project.close"):
+            self._actions[id_].setEnabled(is_open)
 
     def _show_held(self) -> None:
         """Says that the project can only be read, and who holds it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
@@ -12,7 +13,8 @@ from types import TracebackType
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
 import pytest
-from PySide6.QtCore import QEvent, QMessageLogContext, QtMsgType, qInstallMessageHandler
+import shiboken6
+from PySide6.QtCore import QEvent, QMessageLogContext, QTimer, QtMsgType, qInstallMessageHandler
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
@@ -32,6 +34,12 @@ def application() -> QApplication:
     assert isinstance(found, QApplication)
     apply_theme(found, "light")
     return found
+
+
+def _timers() -> list[QTimer]:
+    """Every timer that somebody in Python still holds."""
+    found = [thing for thing in gc.get_objects() if type(thing) is QTimer]
+    return [timer for timer in found if shiboken6.isValid(timer)]
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +64,9 @@ def quiet_qt(application: QApplication) -> Iterator[None]:
     qInstallMessageHandler(before)
     sys.excepthook = before_hook
     left = [type(widget).__name__ for widget in application.topLevelWidgets() if widget not in widgets]
+    ticking = [repr(timer) for timer in _timers() if timer.isActive()]
     assert not said, said
+    assert not ticking, f"timers that this test left running: {', '.join(ticking)}"
     assert not left, f"top-level widgets that this test left: {', '.join(left)}"
 
 

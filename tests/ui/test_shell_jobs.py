@@ -96,15 +96,15 @@ def test_a_job_is_followed_stopped_and_resumed(
     first = _start(opened, _parameters(opened, slow_server), wait_until)
     wait_until(lambda: opened.jobs.running[first].progress.get("done", 0) > 0)
     strip = opened._job_strip
-    assert "Generating" in strip.job.text()
-    assert "requests" in strip.job.text()
+    assert "Generating" in strip.job.accessibleName()
+    assert "requests" in strip.job.accessibleName()
     assert strip.stop.isVisible()
     wait_until(lambda: _cells(opened)[1] == "Running")
     QTest.mouseClick(strip.stop, Qt.MouseButton.LeftButton)
     assert not strip.stop.isEnabled(), "it was asked to stop; there is nothing more to press"
     wait_until(lambda: not opened.jobs.running and opened.desk.is_idle)
     wait_until(lambda: _cells(opened)[1] == "Stopped")
-    assert strip.job.text() == "No job is running"
+    assert strip.job.accessibleName() == "No job is running"
     log = opened.page.findChild(QPlainTextEdit)
     opened.page.findChild(QTableView).selectRow(0)
     wait_until(lambda: "Stopped" in log.toPlainText())

@@ -79,6 +79,7 @@ def test_the_sheet_tells_the_keys_of_the_page_in_view(window: Window) -> None:
 def test_a_letter_belongs_to_whoever_types(
     kind: type[QWidget], window: Window, application: QApplication
 ) -> None:
+    window.show_privacy()
     done: list[str] = []
     row = actions.Action("test.accept", "Accept", "A", "library", "accept")
     window.page.addAction(actions.make_action(row, lambda: done.append("a"), window.page))
@@ -98,6 +99,7 @@ def test_a_letter_belongs_to_whoever_types(
 
 
 def test_the_keys_of_a_page_sleep_while_another_is_in_view(window: Window) -> None:
+    window.show_privacy()
     done: list[str] = []
     row = actions.Action("test.accept", "Accept", "A", "library", "accept")
     window.page.addAction(actions.make_action(row, lambda: done.append("a"), window.page))

@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 from PySide6.QtWidgets import QApplication, QWidget
 
+from dermagui.project import create_project
 from dermagui.ui import actions, pictures
 from dermagui.ui.window import Window
 from tests.fakes.walking import Brackets, accessible_faults, in_brackets, shown_texts
 
 HEAVY = ("google.genai", "llama_cpp", "torch", "numpy", "pyarrow", "huggingface_hub")
-# What is no wording: the program's name, a key's name, a path.
-NO_WORDS = ("dermagui",)
+# What is no wording: the names of the program and of a project.
+NO_WORDS = ("dermagui", "⟦Study⟧ - dermagui")
 
 _OPEN_ALL = """
 import json, sys
@@ -57,9 +58,13 @@ def _untranslated(widget: QWidget) -> list[str]:
 
 
 def test_no_text_of_any_page_or_dialog_passes_by_tr(
-    brackets: None, window: Window, application: QApplication
+    brackets: None, window: Window, application: QApplication, tmp_path: Path
 ) -> None:
     found = {name: _untranslated(view) for name, view in pictures.all_views(window, application)}
+    create_project(tmp_path / "⟦Study⟧")
+    window.desk.open_project(tmp_path / "⟦Study⟧")
+    views = pictures.all_views(window, application)
+    found |= {f"{name} of an empty project": _untranslated(view) for name, view in views}
     assert {name: texts for name, texts in found.items() if texts} == {}
 
 

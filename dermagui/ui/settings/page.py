@@ -30,6 +30,7 @@ class SettingsPage(Page):
     """What is chosen is kept at once; what a machine policy fixes says so."""
 
     name: ClassVar[str] = "settings"
+    needs_project: ClassVar[bool] = False
     changed = Signal(str)
     """The key of a setting that has another value now."""
 

@@ -6,7 +6,7 @@ from PySide6.QtCore import QLocale, QSize, Qt, QTime
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QToolButton
 
 from dermagui.ui import theme
-from dermagui.ui.icons import icon
+from dermagui.ui.icons import icon, say_beside_icon
 from dermagui.ui.jobs import Jobs
 from dermagui.ui.shell.words import job_words
 
@@ -61,9 +61,9 @@ class JobStrip(QFrame):
         for widget in (self._progress, self.stop):
             widget.setVisible(followed is not None)
         if followed is None:
-            self.job.setText(self.tr("No job is running"))
+            say_beside_icon(self.job, self.tr("No job is running"))
             return
-        self.job.setText(" · ".join(job_words(followed)))
+        say_beside_icon(self.job, " · ".join(job_words(followed)))
         total, done = followed.progress.get("total"), followed.progress.get("done", 0)
         # Thousandths, since a download counts in bytes and Qt's numbers end at two milliards.
         self._progress.setRange(0, 1_000 if total else 0)

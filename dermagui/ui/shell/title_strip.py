@@ -9,7 +9,7 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QToolButton, QWidget
 
 from dermagui.ui import theme
-from dermagui.ui.icons import icon
+from dermagui.ui.icons import icon, say_beside_icon
 from dermagui.ui.shell.privacy import Door
 
 
@@ -33,7 +33,7 @@ class TitleStrip(QFrame):
         self._search = _button("search")
         self._search.setDefaultAction(palette)
         self._search.setIcon(icon("search"))
-        _say(self._search, palette.text())
+        say_beside_icon(self._search, palette.text())
         row = QHBoxLayout(self)
         row.setContentsMargins(theme.GRID, theme.GRID // 2, theme.GRID, theme.GRID // 2)
         row.setSpacing(theme.GRID)
@@ -46,14 +46,14 @@ class TitleStrip(QFrame):
 
     def show_project(self, name: str) -> None:
         """The open project's name, or that there is none."""
-        _say(self.project, name or self.tr("No project"))
+        say_beside_icon(self.project, name or self.tr("No project"))
         self.project.setAccessibleName(self.tr("Project: {name}").format(name=name or self.tr("none")))
 
     def show_door(self, door: Door) -> None:
         """The two facts, and a lit colour where an image may leave."""
         self._door = door
-        _say(self.network, _network_words(self, door))
-        _say(self.images, _image_words(self, door))
+        say_beside_icon(self.network, _network_words(self, door))
+        say_beside_icon(self.images, _image_words(self, door))
         self.network.setIcon(icon("airplane" if door.airplane else "network"))
         self.images.setIcon(icon("leave", theme.ON_LIT) if door.is_open else icon("stay"))
         # Fusion's own buttons shade their colour, and the words on it would lose contrast.
@@ -66,12 +66,6 @@ class TitleStrip(QFrame):
         super().changeEvent(event)
         if event.type() is QEvent.Type.PaletteChange:
             self.show_door(self._door)
-
-
-def _say(button: QToolButton, text: str) -> None:
-    """Words on a tool button, a blank away from its icon; an ampersand would be taken for a key."""
-    button.setText(" " + text.replace("&", "&&"))
-    button.setAccessibleName(text)
 
 
 def _network_words(strip: TitleStrip, door: Door) -> str:
