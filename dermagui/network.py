@@ -9,8 +9,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import ssl
-import urllib.request
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from contextvars import ContextVar
@@ -25,6 +23,8 @@ from dermagui import paths
 from dermagui.errors import UserError
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx2
 
 
@@ -191,6 +191,8 @@ def system_certificates() -> ssl.SSLContext:
 @cache
 def _certificates(file: str | None, folder: str | None) -> ssl.SSLContext:
     """Kept, since reading them takes tens of milliseconds."""
+    import ssl
+
     import truststore
 
     if file or folder:
@@ -199,6 +201,8 @@ def _certificates(file: str | None, folder: str | None) -> ssl.SSLContext:
 
 
 def _proxy_for(host: str) -> str | None:
+    import urllib.request  # a tenth of the window's start, which asks the door only whether it is open
+
     if is_loopback(host) or urllib.request.proxy_bypass(host):
         return None
     return urllib.request.getproxies().get("https")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,7 @@ from dermagui.logs import hide
 from dermagui.project import LOCK_NAME, create_project
 from dermagui.storage import images, pairs
 from dermagui.ui import app
-from dermagui.ui.shell import state
+from dermagui.ui.shell import single, state
 from dermagui.ui.shell.child import Child
 from dermagui.ui.shell.report import CrashDialog, ReportDialog, redacted
 from dermagui.ui.shell.single import FirstWindow, ask_first, door_name
@@ -28,6 +29,10 @@ from dermagui.ui.shell.welcome import SEEN, Welcome
 from dermagui.ui.window import Window
 
 Wait = Callable[[Callable[[], object]], None]
+
+_SECOND_START = (
+    "import sys; from dermagui.ui.shell.single import ask_first; sys.exit(not ask_first(sys.argv[1]))"
+)
 
 
 @pytest.fixture
@@ -173,13 +178,23 @@ def test_a_second_start_brings_up_the_first_and_hands_over_its_project(
     first.asked.connect(lambda folder: app._come_up(window, folder))
     assert first.listen()
     window.showMinimized()
-    assert ask_first(str(study))
+    with subprocess.Popen([sys.executable, "-c", _SECOND_START, str(study)]) as second:
+        wait_until(lambda: second.poll() is not None)
+    assert second.returncode == 0
     wait_until(lambda: window.desk.folder == study)
     assert not window.isMinimized()
 
 
 def test_without_a_first_window_nobody_answers(application: QApplication) -> None:
     assert not ask_first("")
+
+
+def test_a_first_window_that_hangs_does_not_keep_the_second_from_starting(
+    window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(single, "_ANSWER_MILLISECONDS", 50)
+    assert FirstWindow(window).listen()
+    assert not ask_first(""), "nobody lets events happen here, so nobody answers"
 
 
 def test_what_is_no_request_is_passed_over(window: Window, wait_until: Wait) -> None:
@@ -233,7 +248,9 @@ def test_the_demo_is_made_by_a_child_and_opened(window: Window, wait_until: Wait
     real = Child.run
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Child, "run", run)
-        window.open_demo()
+        window.show_welcome()
+        window.findChild(Welcome).wants_demo.emit()
+        window.findChild(Welcome).reject()
         window.open_demo()
         assert asked == [["demo-project", str(made)]], "asked for twice, it is made once"
         wait_until(lambda: window.desk.project and window.desk.is_idle)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QWidget
 
 from dermagui.project import create_project
@@ -100,11 +101,35 @@ def test_opening_every_page_loads_nothing_heavy(demo: Path) -> None:
 
 
 def test_every_action_has_a_shortcut_of_its_own_where_it_works(window: Window) -> None:
-    everywhere = [action.shortcut().toString() for action in window.actions()]
-    assert "" not in everywhere
     for name, page in window.pages.items():
-        found = everywhere + [action.shortcut().toString() for action in page.actions()]
-        assert len(set(found)) == len(found), name
+        actions_here = [*window.actions(), *page.actions()]
+        assert [action.text() for action in actions_here if not action.shortcuts()] == []
+        keys = [key.toString() for action in actions_here for key in action.shortcuts()]
+        assert len(set(keys)) == len(keys), name
+
+
+def test_the_order_of_the_focus_is_the_order_of_reading(
+    window: Window, application: QApplication, demo: Path
+) -> None:
+    window.desk.open_project(demo)
+    for name in ("jobs", "privacy", "settings"):
+        window.show_page(name)
+        pictures.settle(application, window)
+        places = [widget.mapTo(window, widget.rect().topLeft()) for widget in _tab_stops(window.pages[name])]
+        assert len(places) > 2
+        rows = [(place.y() // 16, place.x()) for place in places]
+        assert rows == sorted(rows), name
+
+
+def _tab_stops(page: QWidget) -> list[QWidget]:
+    """The widgets of a page in the order in which the Tab key walks through them."""
+    stops, widget = [], page.nextInFocusChain()
+    while widget is not page:
+        takes = bool(widget.focusPolicy() & Qt.FocusPolicy.TabFocus) and widget.focusProxy() is None
+        if takes and page.isAncestorOf(widget) and widget.isVisible() and widget.isEnabled():
+            stops.append(widget)
+        widget = widget.nextInFocusChain()
+    return stops
 
 
 def test_every_row_of_the_table_names_a_method(window: Window) -> None:

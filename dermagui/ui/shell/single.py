@@ -12,6 +12,7 @@ from PySide6.QtNetwork import QLocalServer, QLocalSocket
 from dermagui import paths
 
 _WAIT_MILLISECONDS = 1_000
+_ANSWER_MILLISECONDS = 5_000
 
 
 def door_name() -> str:
@@ -26,9 +27,11 @@ def ask_first(folder: str) -> bool:
     if not socket.waitForConnected(_WAIT_MILLISECONDS):
         return False
     socket.write(json.dumps({"open": folder}).encode() + b"\n")
-    said = socket.waitForBytesWritten(_WAIT_MILLISECONDS)
+    socket.waitForBytesWritten(_WAIT_MILLISECONDS)
+    # One that hangs takes the question and never answers: then a window of one's own is better than none.
+    heard = socket.waitForReadyRead(_ANSWER_MILLISECONDS)
     socket.disconnectFromServer()
-    return said
+    return heard
 
 
 class FirstWindow(QObject):
@@ -59,6 +62,9 @@ class FirstWindow(QObject):
         while socket.canReadLine():
             try:
                 said = json.loads(cast(bytes, socket.readLine().data()))
-                self.asked.emit(str(said["open"]))
+                folder = str(said["open"])
             except (ValueError, KeyError, TypeError):
                 continue
+            socket.write(b"ok\n")
+            socket.flush()
+            self.asked.emit(folder)
