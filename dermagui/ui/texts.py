@@ -15,6 +15,12 @@ INSTEAD: dict[str, str] = {
             "texts", "There is no project in {path}; open another folder, or make a new project."
         )
     ),
+    "image.originals_missing": str(
+        QT_TRANSLATE_NOOP(
+            "texts",
+            "No file of this image can be found; plug its drive in, or find the images on the page of their source.",
+        )
+    ),
     "settings.unknown": str(QT_TRANSLATE_NOOP("texts", "There is no setting {key}.")),
     "job.stopping": str(
         QT_TRANSLATE_NOOP(

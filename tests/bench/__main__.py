@@ -12,7 +12,7 @@ import sys
 
 from .measure import Ratio, say, temporary_folder
 
-NAMES = ("indexing", "sending", "keyset", "search", "inserting", "left")
+NAMES = ("indexing", "sending", "keyset", "search", "inserting", "left", "gguf_header", "chatting", "grid")
 
 
 def main() -> int:

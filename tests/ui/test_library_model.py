@@ -85,6 +85,20 @@ def test_the_newest_wish_is_read_first(model: ImagesModel, wait_until: Wait) -> 
     assert told == [0, 2, 1]
 
 
+def test_what_is_shown_stays_until_the_newer_card_is_there(
+    model: ImagesModel, desk: Desk, wait_until: Wait
+) -> None:
+    model.card(3)
+    wait_until(lambda: model.card(3))
+    before, listed = model.card(3), []
+    model.listed.connect(lambda: listed.append(model.card(3)))
+    desk.ask(lambda store: store.conn.execute("UPDATE sources SET name = 'atlas'"), owner=model)
+    model.refresh()
+    wait_until(lambda: listed)
+    assert listed == [before]
+    wait_until(lambda: (card := model.card(3)) is not None and card.source == "atlas")
+
+
 def test_an_answer_to_an_older_question_is_not_shown(model: ImagesModel, wait_until: Wait) -> None:
     listed: list[int] = []
     model.listed.connect(lambda: listed.append(len(model.numbers)))

@@ -330,10 +330,10 @@ def test_forgetting_says_what_goes_and_then_removes_it(
     wait_until(lambda: page.model.card(1))
     page.action("library.forget").trigger()
     wait_until(page.forgetting.forget.isEnabled)
-    assert "1 files, 1 pairs" in page.forgetting._said.text()
+    assert "files 1, pairs with their verdicts 1" in page.forgetting._said.text()
     QTest.mouseClick(page.forgetting.forget, Qt.MouseButton.LeftButton)
     wait_until(lambda: len(page.model.numbers) == 2)
-    assert page.bar.text.startswith("Forgotten: 1 files")
+    assert page.bar.text.startswith("Forgotten, with all that was said of it; files: 1.")
     with Store(pictures, read_only=True) as store:
         assert store.value("SELECT count(*) FROM images") == 2
         assert store.value("SELECT count(*) FROM pairs") == 2

@@ -7,7 +7,16 @@ from functools import partial
 
 from PySide6.QtCore import QPointF, Signal
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from dermagui.errors import DermaError
 from dermagui.records import Picture, Region
@@ -120,6 +129,9 @@ def _make_cell(view: PictureView, name: str) -> QWidget:
     below = QHBoxLayout()
     below.addWidget(ZoomTools(view))
     label = QLabel(name)
+    # A long name must not make the window wider.
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+    label.setToolTip(name)
     below.addWidget(label, 1)
     layout.addLayout(below)
     return cell

@@ -22,6 +22,7 @@ from dermagui.storage.filters import ImageCard
 from dermagui.ui import texts, theme
 from dermagui.ui.desk import EVERYTHING, Desk
 from dermagui.ui.library.badges import name_of
+from dermagui.ui.widgets.danger import danger_button
 
 
 class Forgetting(QWidget):
@@ -37,9 +38,7 @@ class Forgetting(QWidget):
         self._what = ""
         self._asked = 0
         self._title = QLabel(self.tr("What should this project forget?"))
-        font = self._title.font()
-        font.setBold(True)
-        self._title.setFont(font)
+        self._title.setFont(theme.heading_font(self._title.font()))
         self.image, self.patient = QRadioButton(), QRadioButton()
         self._choice = QButtonGroup(self)
         for button in (self.image, self.patient):
@@ -49,7 +48,7 @@ class Forgetting(QWidget):
         self._said.setWordWrap(True)
         self.back = QPushButton(self.tr("Keep everything"))
         self.back.clicked.connect(self.closed)
-        self.forget = QPushButton(self.tr("Forget it for good"))
+        self.forget = danger_button(self.tr("Forget it for good"))
         self.forget.clicked.connect(self._on_forget_clicked)
         buttons = QHBoxLayout()
         buttons.addStretch(1)
@@ -95,8 +94,8 @@ class Forgetting(QWidget):
             return
         lines = [
             self.tr(
-                "Removed will be what the project knows of {files} files, {pairs} pairs with their verdicts, "
-                "thumbnails, chats about it, the stories of earlier jobs, and backups of the database."
+                "This goes from the project: files {files}, pairs with their verdicts {pairs}; also their "
+                "thumbnails, chats about them, the stories of earlier jobs, and backups of the database."
             ).format(files=QLocale().toString(len(meant.files)), pairs=QLocale().toString(meant.pairs)),
             self.tr("Your own files stay where they are. This cannot be undone."),
         ]
@@ -123,6 +122,6 @@ class Forgetting(QWidget):
 
     def _on_forgotten(self, files: int) -> None:
         said = self.tr(
-            "Forgotten: {count} files and all that was said of them. Your own files were not touched."
+            "Forgotten, with all that was said of it; files: {count}. Your own files were not touched."
         )
         self.forgotten.emit(said.format(count=QLocale().toString(files)))

@@ -48,6 +48,7 @@ class ImagesModel(QAbstractTableModel):
         self._fields: tuple[str, ...] = ()
         self._columns = self._make_columns()
         self._pages: OrderedDict[int, dict[int, ImageCard]] = OrderedDict()
+        self._known: dict[int, ImageCard] = {}
         self._wishes: dict[int, None] = {}
         self._reading = False
         self._generation = 0
@@ -69,12 +70,15 @@ class ImagesModel(QAbstractTableModel):
         """Lists nothing: no project is open."""
         self._asked += 1
         self.filter = Filter()
+        self._pages.clear()
         self._on_listed(self._asked, ([], ()))
 
     def _on_listed(self, asked: int, found: tuple[list[int], tuple[str, ...]]) -> None:
         if asked != self._asked:
             return
         self._generation += 1
+        # What was shown goes on being shown until the newer card is there: nothing flickers.
+        self._known = {number: card for page in self._pages.values() for number, card in page.items()}
         self._pages.clear()
         self._wishes.clear()
         if found == (self.numbers, self._fields):
@@ -95,7 +99,7 @@ class ImagesModel(QAbstractTableModel):
         return self._rows.get(number)
 
     def card(self, row: int) -> ImageCard | None:
-        """The card of a row; None where it is being read, and ``dataChanged`` tells when it is."""
+        """The card of a row; None or an older one while it is read, and ``dataChanged`` tells when it was."""
         page = row // PAGE_ROWS
         cards = self._pages.get(page)
         if cards is not None:
@@ -106,7 +110,7 @@ class ImagesModel(QAbstractTableModel):
         if len(self._wishes) > _WISHES:
             del self._wishes[next(iter(self._wishes))]
         self._read()
-        return None
+        return self._known.get(self.numbers[row])
 
     def _read(self) -> None:
         if self._reading or not self._wishes:

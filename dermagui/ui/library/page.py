@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -41,7 +39,7 @@ from dermagui.ui.library.filter_bar import FilterBar
 from dermagui.ui.library.forgetting import Forgetting
 from dermagui.ui.library.images_view import LARGEST_SIDE, SMALLEST_SIDE, ImagesView
 from dermagui.ui.library.model import ImagesModel
-from dermagui.ui.library.shelf import Shelf, Shelves, read_shelves
+from dermagui.ui.library.shelf import Shelf, Shelves, first_lost, read_shelves
 from dermagui.ui.library.source import SourcePanel
 from dermagui.ui.library.thumbnails import Thumbnails
 from dermagui.ui.page import Page
@@ -118,6 +116,7 @@ class LibraryPage(Page):
             ("library.compare", "compare"),
         ):
             tools.addWidget(self._make_tool(id_, sign))
+        self.action("library.compare").setIconText(self.tr("Compare"))
         self._count = QLabel()
         tools.addSpacing(theme.GRID)
         tools.addWidget(self._count)
@@ -171,8 +170,14 @@ class LibraryPage(Page):
     def detail(self) -> QWidget:
         return self._detail
 
+    @property
+    def _may_write(self) -> bool:
+        return self.desk.project is not None and not self.desk.read_only
+
     def show_project(self) -> None:
         self.bar.hide()
+        for id_ in ("library.folder", "library.metadata", "library.again", "library.save"):
+            self.action(id_).setEnabled(self._may_write)
         self._lost = None
         self.back_to_images()
         self.thumbnails.clear()
@@ -208,7 +213,7 @@ class LibraryPage(Page):
     def _tell_missing(self) -> None:
         """A source whose folder is not there gets a bar with the button that finds it."""
         sources = list(self._shelves.sources)
-        self.desk.work(partial(_first_lost, sources), self._on_lost, owner=self)
+        self.desk.work(partial(first_lost, sources), self._on_lost, owner=self)
 
     def _on_lost(self, lost: Source | None) -> None:
         known = [source.id for source in self._shelves.sources]
@@ -245,7 +250,7 @@ class LibraryPage(Page):
         self._detail.show_number(self.view.current_number)
         self._show_count()
         self.action("library.compare").setEnabled(2 <= self.view.selected_count <= 4)
-        self.action("library.forget").setEnabled(self.view.selected_count == 1)
+        self.action("library.forget").setEnabled(self.view.selected_count == 1 and self._may_write)
 
     # -- what the user does ---------------------------------------------------------------------
 
@@ -304,7 +309,7 @@ class LibraryPage(Page):
             self.understand([Path(path)])
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if event.mimeData().hasUrls() and self.desk.project is not None and not self.desk.read_only:
+        if event.mimeData().hasUrls() and self._may_write:
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
@@ -392,8 +397,3 @@ class LibraryPage(Page):
         self.thumbnails.clear()
         self.back_to_images()
         self.bar.tell(said, Level.DONE)
-
-
-def _first_lost(known: Sequence[Source]) -> Source | None:
-    """The first source whose folder is not there."""
-    return next((source for source in known if not os.path.isdir(source.root)), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -54,6 +55,11 @@ def read_shelves(store: Store) -> Shelves:
     return Shelves(total, sources.list_sources(store), counts, files, saved)
 
 
+def first_lost(known: Sequence[Source]) -> Source | None:
+    """The first source whose folder is not there; asks the disk."""
+    return next((source for source in known if not os.path.isdir(source.root)), None)
+
+
 class Shelf(QWidget):
     """Lists the shelves; choosing one wants its filter."""
 
@@ -89,6 +95,7 @@ class Shelf(QWidget):
         layout.setSpacing(theme.GRID)
         layout.addWidget(self.tree, 1)
         layout.addLayout(buttons)
+        self.setMinimumWidth(theme.GRID * 22)
         self._show_buttons()
 
     def show_shelves(self, shelves: Shelves, shown: Filter) -> None:

@@ -38,9 +38,7 @@ class SourcePanel(QWidget):
         self._desk = desk
         self._source: Source | None = None
         self._title = QLabel()
-        font = self._title.font()
-        font.setBold(True)
-        self._title.setFont(font)
+        self._title.setFont(theme.heading_font(self._title.font()))
         self._sign = Sign("stay")
         self._sentence = QLabel()
         self._sentence.setWordWrap(True)

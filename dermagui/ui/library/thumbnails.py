@@ -14,6 +14,8 @@ from dermagui.library.thumbnails import thumbnail_path
 from dermagui.ui.desk import Desk
 
 CACHE_BYTES = 96 * 2**20
+_THUMBNAIL_PIXELS = 256
+"""The longest side of a thumbnail that the scan made of a larger picture."""
 _BATCH = 12
 _AT_ONCE = 2
 _WISHES = 600
@@ -110,7 +112,9 @@ def _read(folder: Path, keys: Sequence[Key], side: int) -> list[tuple[Key, QImag
 
 
 def _scaled(image: QImage, side: int) -> QImage:
-    if image.isNull() or max(image.width(), image.height()) <= side:
+    longest = max(image.width(), image.height())
+    # A picture that is smaller than any thumbnail is shown as it is.
+    if image.isNull() or (longest <= side and longest < _THUMBNAIL_PIXELS):
         return image
     aspect, smooth = Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
     return image.scaled(side, side, aspect, smooth)
