@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -46,6 +47,8 @@ def main(arguments: Sequence[str] = ()) -> int:
     first = FirstWindow(window)
     first.asked.connect(lambda folder: _come_up(window, folder))
     first.listen()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: window.end())
     window.show()
     if parsed.project:
         window.desk.open_project(parsed.project)

@@ -111,15 +111,15 @@ class Jobs(QObject):
         self._desk.ask(begin, begun, owner=self, failed=failed, changes=frozenset({"jobs"}))
 
     def stop(self, job_id: str) -> None:
-        """Asks a job to stop after what is in flight; a second time ends its process."""
+        """Asks a job to stop after what is in flight; a second time ends its process at once."""
         followed, folder = self.running.get(job_id), self._desk.folder
         if followed is None or folder is None:
             return
-        grace_seconds = 0.0 if job_id in self._stopping else 15.0
+        ask = (job_folder(folder, job_id) / STOP_NAME).touch
+        end = partial(stop_job, folder, followed.row, grace_seconds=0)
+        self._desk.work(end if job_id in self._stopping else ask, _nothing, owner=self)
         self._stopping.add(job_id)
-        self._desk.work(
-            partial(stop_job, folder, followed.row, grace_seconds=grace_seconds), _nothing, owner=self
-        )
+        self.changed.emit()
 
     def is_stopping(self, job_id: str) -> bool:
         """Whether this window asked that job to stop."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction, QCloseEvent, QGuiApplication
+from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication
 from PySide6.QtWidgets import (
     QApplication,
     QFrame,
@@ -128,6 +128,7 @@ class Window(QMainWindow):
 
     def _build(self) -> None:
         self.setWindowTitle("dermagui")
+        self.setAcceptDrops(True)
         self.resize(1280, 800)
         self._stack.addWidget(self._start)
         for page in self.pages.values():
@@ -338,7 +339,19 @@ class Window(QMainWindow):
         if isinstance(application, QApplication):
             theme.apply_theme(application, chosen_theme())
 
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        self.pages["library"].dragEnterEvent(event)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        self.show_page("library")
+        self.pages["library"].dropEvent(event)
+
     # -- the end --------------------------------------------------------------------------------
+
+    def end(self) -> None:
+        """Closes without a question, as the system wants it; jobs run on."""
+        self.jobs.running.clear()
+        self.close()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if self.jobs.running and not self._may_close():

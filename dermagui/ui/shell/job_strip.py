@@ -30,11 +30,9 @@ class JobStrip(QFrame):
         self._progress.setAccessibleName(self.tr("Progress of the running job"))
         self.stop = QToolButton()
         self.stop.setIcon(icon("stop"))
-        self.stop.setText(self.tr("Stop"))
-        self.stop.setAccessibleName(self.tr("Stop the running job"))
-        self.stop.setToolTip(self.tr("What is done stays saved, and the job can be resumed later"))
         self.stop.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.stop.clicked.connect(self._on_stop_clicked)
+        self._show_stop(False)
         self.saved = QLabel()
         row = QHBoxLayout(self)
         row.setContentsMargins(theme.GRID, theme.GRID // 2, theme.GRID, theme.GRID // 2)
@@ -68,9 +66,17 @@ class JobStrip(QFrame):
         # Thousandths, since a download counts in bytes and Qt's numbers end at two milliards.
         self._progress.setRange(0, 1_000 if total else 0)
         self._progress.setValue(done * 1_000 // total if total else 0)
-        self.stop.setEnabled(not self._jobs.is_stopping(followed.row["id"]))
+        self._show_stop(self._jobs.is_stopping(followed.row["id"]))
+
+    def _show_stop(self, stopping: bool) -> None:
+        """Once asked, a job stops by itself; the same button then ends it without waiting."""
+        if stopping:
+            say_beside_icon(self.stop, self.tr("End it now"))
+            self.stop.setToolTip(self.tr("Without waiting for what is in flight, which may have been paid"))
+        else:
+            say_beside_icon(self.stop, self.tr("Stop"))
+            self.stop.setToolTip(self.tr("What is done stays saved, and the job can be resumed later"))
 
     def _on_stop_clicked(self) -> None:
         for job_id in list(self._jobs.running)[:1]:
             self._jobs.stop(job_id)
-        self._show()

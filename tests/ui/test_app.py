@@ -1,0 +1,73 @@
+"""The window as it is really started: one process, a second one that finds it, a signal that closes it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dermagui import paths
+from dermagui.project import create_project
+from dermagui.ui.shell import state
+
+_PATIENCE_SECONDS = 60
+
+
+def _start(*arguments: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "dermagui", "window", *arguments]
+    return subprocess.Popen(
+        command, env={**os.environ, "QT_QPA_PLATFORM": "offscreen"}, stderr=subprocess.PIPE
+    )
+
+
+def _wait_for(path: Path) -> None:
+    end = time.monotonic() + _PATIENCE_SECONDS
+    while not path.exists():
+        assert time.monotonic() < end, f"{path} did not appear"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The first window, with a project open."""
+    create_project(tmp_path / "first")
+    with _start(str(tmp_path / "first")) as process:
+        _wait_for(tmp_path / "first" / "dermagui.lock")
+        yield process
+        process.kill()
+
+
+def test_a_second_start_ends_at_once_and_its_project_is_opened_by_the_first(
+    started: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    create_project(tmp_path / "second")
+    with _start(str(tmp_path / "second")) as second:
+        assert second.wait(timeout=_PATIENCE_SECONDS) == 0
+    _wait_for(tmp_path / "second" / "dermagui.lock")
+    assert started.poll() is None
+
+
+def test_a_signal_closes_the_window_in_order(started: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    started.send_signal(signal.SIGTERM)
+    assert started.wait(timeout=_PATIENCE_SECONDS) == 0
+    assert started.stderr is not None
+    said = started.stderr.read().decode()
+    assert "Traceback" not in said
+    assert not (tmp_path / "first" / "dermagui.db-wal").exists(), "the log was not folded into the database"
+    assert state.recent_projects() == [tmp_path / "first"]
+    assert (paths.config_folder() / "window.ini").is_file()
+
+
+def test_pictures_of_every_page_are_taken(tmp_path: Path) -> None:
+    with _start("--pictures", str(tmp_path / "pictures")) as process:
+        assert process.wait(timeout=_PATIENCE_SECONDS) == 0
+    names = {path.stem for path in (tmp_path / "pictures").glob("*.png")}
+    for look in ("light", "dark"):
+        for what in ("library", "generate", "review", "jobs", "privacy", "settings", "palette", "welcome-4"):
+            assert {f"{look}-none-{what}", f"{look}-empty-{what}"} <= names
