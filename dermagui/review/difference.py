@@ -18,13 +18,31 @@ class Change(StrEnum):
 
 
 def difference(before: str, after: str) -> list[tuple[Change, str]]:
-    """Pieces in reading order: kept and deleted ones make up ``before``, kept and inserted ones ``after``."""
+    """Pieces in reading order: kept and deleted ones make up ``before``, kept and inserted ones ``after``.
+
+    What is kept between two changes is told as changed too where it is a word or less: it only disturbs.
+    """
     old, new = _WORD.findall(before), _WORD.findall(after)
     pieces: list[tuple[Change, str]] = []
-    for _, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        if old[a:b] == new[c:d]:
-            pieces.append((Change.KEPT, "".join(old[a:b])))
+    for same, deleted, inserted in _runs(old, new):
+        if same:
+            pieces.append((Change.KEPT, deleted))
             continue
-        pieces += [(Change.DELETED, "".join(old[a:b]))] if b > a else []
-        pieces += [(Change.INSERTED, "".join(new[c:d]))] if d > c else []
+        pieces += [(Change.DELETED, deleted)] if deleted else []
+        pieces += [(Change.INSERTED, inserted)] if inserted else []
     return pieces
+
+
+def _runs(old: list[str], new: list[str]) -> list[tuple[bool, str, str]]:
+    """Whether a run is the same on both sides, and its text on either."""
+    runs: list[tuple[bool, str, str]] = []
+    codes = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    for n, (code, a, b, c, d) in enumerate(codes):
+        between = 0 < n < len(codes) - 1
+        kept = code == "equal" and not (between and sum(map(str.isalnum, old[a:b])) <= 1)
+        text = "".join(old[a:b]), "".join(new[c:d])
+        if runs and runs[-1][0] is kept:
+            _, deleted, inserted = runs.pop()
+            text = deleted + text[0], inserted + text[1]
+        runs.append((kept, *text))
+    return runs

@@ -20,8 +20,8 @@ class Sight:
     image_id: int
     picture: Picture | None
     redactions: tuple[Region, ...] = ()
-    error: DermaError | None = None
-    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    error: DermaError | None = field(default=None, compare=False)
+    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
     """What files and people say of it: field and values."""
 
 

@@ -30,6 +30,11 @@ def person(store: Store, name: str) -> Person:
     return Person(uid, name)
 
 
+def list_people(store: Store) -> list[str]:
+    """The names of all who decided something here."""
+    return [row[0] for row in store.tuples("SELECT name FROM people ORDER BY name")]
+
+
 def accept_terms(store: Store, who: Person, terms: str, terms_date: str, sha256: str) -> None:
     """Keeps that a person accepted these terms, by the hash of the very words that were shown."""
     with store.writing() as conn:

@@ -77,7 +77,9 @@ WINDOW = (
 
 LIBRARY = (
     _row("library.folder", QT_TRANSLATE_NOOP("actions", "Add a folder…"), "Ctrl+I", "add_folder", "library"),
-    _row("library.metadata", QT_TRANSLATE_NOOP("actions", "Add metadata…"), "Ctrl+M", "add_metadata", "library"),
+    _row(
+        "library.metadata", QT_TRANSLATE_NOOP("actions", "Add metadata…"), "Ctrl+M", "add_metadata", "library"
+    ),
     _row(
         "library.again",
         QT_TRANSLATE_NOOP("actions", "Look through the folders again"),
@@ -126,7 +128,7 @@ REVIEW = (
     _row("review.edit", QT_TRANSLATE_NOOP("actions", "Edit"), "E", "edit", "review"),
     _row("review.reject", QT_TRANSLATE_NOOP("actions", "Reject…"), "R", "reject", "review"),
     _row("review.unsure", QT_TRANSLATE_NOOP("actions", "Unsure"), "U", "unsure", "review"),
-    _row("review.skip", QT_TRANSLATE_NOOP("actions", "Skip"), "S", "skip", "review"),
+    _row("review.skip", QT_TRANSLATE_NOOP("actions", "Skip"), "S", "go_on", "review"),
     _row("review.next", QT_TRANSLATE_NOOP("actions", "Next pair"), "J; Right", "go_on", "review"),
     _row("review.previous", QT_TRANSLATE_NOOP("actions", "Previous pair"), "K; Left", "go_back", "review"),
     _row(
@@ -160,31 +162,29 @@ REVIEW = (
     _row("review.note", QT_TRANSLATE_NOOP("actions", "Write a note"), "N", "write_note", "review"),
     _row(
         "review.zoom",
-        QT_TRANSLATE_NOOP("actions", "Full size, or the whole picture"),
+        QT_TRANSLATE_NOOP("actions", "Full size or whole"),
         "Z",
         "toggle_zoom",
         "review",
     ),
     _row(
         "review.image",
-        QT_TRANSLATE_NOOP("actions", "Next picture of this pair"),
+        QT_TRANSLATE_NOOP("actions", "Next picture"),
         "I",
         "show_next_image",
         "review",
     ),
     _row(
         "review.metadata",
-        QT_TRANSLATE_NOOP("actions", "Show or hide metadata"),
+        QT_TRANSLATE_NOOP("actions", "Metadata"),
         "H",
         "toggle_metadata",
         "review",
     ),
-    _row(
-        "review.undo", QT_TRANSLATE_NOOP("actions", "Take back my last verdict"), "Ctrl+Z", "undo", "review"
-    ),
+    _row("review.undo", QT_TRANSLATE_NOOP("actions", "Undo"), "Ctrl+Z", "undo", "review"),
     _row(
         "review.redo",
-        QT_TRANSLATE_NOOP("actions", "Restore what I took back"),
+        QT_TRANSLATE_NOOP("actions", "Redo"),
         "Ctrl+Shift+Z",
         "redo",
         "review",
@@ -198,7 +198,7 @@ REVIEW = (
     ),
     _row(
         "review.leave_edit",
-        QT_TRANSLATE_NOOP("actions", "Leave the edit, keep the draft"),
+        QT_TRANSLATE_NOOP("actions", "Leave, keep the draft"),
         "Esc",
         "leave_edit",
         "review",

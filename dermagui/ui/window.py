@@ -70,7 +70,7 @@ class Window(QMainWindow):
         self.jobs = Jobs(self.desk)
         self.privacy = Privacy(self.desk)
         self.bar = Bar()
-        self.held = Bar()
+        self.held = Bar(lasting=True)
         self.projects = Projects(self.desk, self.bar, self)
         self.pages: dict[str, Page] = {page.name: page for page in self._build_pages()}
         self._stale: dict[str, frozenset[str]] = {}
@@ -98,12 +98,14 @@ class Window(QMainWindow):
     def _build_pages(self) -> tuple[Page, ...]:
         settings_page = SettingsPage(self.desk, self.jobs)
         settings_page.changed.connect(self._on_setting_changed)
+        review_page = ReviewPage(self.desk, self.jobs)
+        review_page.wants.connect(self.show_page)
         jobs_page = JobsPage(self.desk, self.jobs)
         jobs_page.wants.connect(self.show_page)
         return (
             LibraryPage(self.desk, self.jobs),
             GeneratePage(self.desk, self.jobs),
-            ReviewPage(self.desk, self.jobs),
+            review_page,
             jobs_page,
             PrivacyPage(self.desk, self.jobs, self.privacy),
             settings_page,

@@ -1,31 +1,169 @@
-"""Pairs and the verdicts about them."""
+"""Review: one picture, one pair, one key. What is decided is an event in the project's database."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from functools import partial
 
-from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QMenu, QPushButton, QWidget
 
-from dermagui.storage import pairs
+from dermagui import settings
+from dermagui.errors import UserError
+from dermagui.review.queue import Order, Place
+from dermagui.storage.queues import QueueFilter
 from dermagui.ui.desk import Desk
 from dermagui.ui.jobs import Jobs
-from dermagui.ui.page import Page
+from dermagui.ui.review import desk_work
+from dermagui.ui.review.desk_work import Opened
+from dermagui.ui.review.pair_page import PairPage
+from dermagui.ui.widgets.key_icon import follow_action
+
+_OWN = frozenset({"verdicts"})
+"""What this page changes itself; other processes are told of as having changed more."""
 
 
-class ReviewPage(Page):
-    """Pairs and the verdicts about them."""
+class ReviewPage(PairPage):
+    """Whose queue it is, which pairs are in it, and what is there when there is none."""
 
-    name: ClassVar[str] = "review"
+    wants = Signal(str)
+    """The name of a page that does what is missing here."""
 
     def __init__(self, desk: Desk, jobs: Jobs, parent: QWidget | None = None) -> None:
         super().__init__(desk, jobs, parent)
-        self._count = QLabel()
-        layout = QVBoxLayout(self)
-        layout.addWidget(self._count)
+        self._opened: Opened | None = None
+        self._people = QMenu(self)
+        self.parts.reviewer.clicked.connect(self.action("review.reviewer").trigger)
+        self.parts.strip.chosen.connect(self._on_strip_chosen)
+        self.parts.strip.searched.connect(self._on_strip_searched)
+        self.parts.names.named.connect(self._on_names_named)
+        self.show_project()
+
+    # -- opening --------------------------------------------------------------------------------
 
     def show_project(self) -> None:
-        self._count.clear()
-        self.show_changes(frozenset())
+        self.person = self._opened = self._shown = None
+        self._editing = self._counting = False
+        self.deciding.forget()
+        self.pictures.clear()
+        self.parts.bar.hide()
+        self.parts.verdict.show_status("")
+        self.parts.verdict.show_editing(False)
+        self.walk.begin("", [])
+        if self.desk.project is None:
+            self._tell(self.tr("Open a project to review its pairs."))
+        elif name := settings.text("person.name"):
+            self._open(name)
+        else:
+            self.ask_name()
 
     def show_changes(self, kinds: frozenset[str]) -> None:
-        self.desk.ask(pairs.count_pairs, lambda found: self._count.setText(str(found)), owner=self)
+        if self.person is None or kinds <= _OWN:
+            return
+        if self._shown is None and "pairs" in kinds:
+            self._open(self.person.name)
+        else:
+            self.walk.refresh(quietly=True)
+            self._count()
+
+    def _open(self, name: str, place: Place | None = None) -> None:
+        work = partial(desk_work.open_review, name=name, place=place)
+        self.desk.ask(work, self._on_opened, owner=self, failed=self.parts.bar.tell_error)
+
+    def _on_opened(self, opened: Opened) -> None:
+        self._opened, self.person = opened, opened.person
+        self.parts.show_opened(opened)
+        self.walk.begin(opened.person.uid, opened.spots, opened.queue)
+        self._count()
+
+    def ask_name(self) -> None:
+        """Asks who reviews."""
+        self.parts.show_only(self.parts.names)
+        self.parts.names.ask(settings.text("person.name"))
+        self._update_actions()
+
+    def _on_names_named(self, name: str) -> None:
+        self.leave()
+        self._stop_editing()
+        try:
+            settings.set_value("person.name", name)
+        except UserError as error:
+            self.parts.bar.tell_error(error)
+            return
+        self.parts.bar.hide()
+        self._open(name)
+
+    def choose_reviewer(self) -> None:
+        """Offers the people of this project, and anybody else."""
+        self._people.clear()
+        for name in self._opened.people if self._opened else ():
+            self._people.addAction(name.replace("&", "&&"), partial(self._on_names_named, name))
+        self._people.addSeparator()
+        self._people.addAction(self.tr("Somebody else…"), self.ask_name)
+        button = self.parts.reviewer
+        self._people.popup(button.mapToGlobal(button.rect().bottomLeft()))
+
+    # -- which pairs ----------------------------------------------------------------------------
+
+    def _on_strip_chosen(self) -> None:
+        self._choose(self.parts.strip.wanted, self.parts.strip.order)
+
+    def _choose(self, wanted: QueueFilter, order: Order) -> None:
+        if self.person is not None:
+            self._keep_draft()
+            self._stop_editing()
+            self.parts.strip.search.clear()
+            self._open(self.person.name, Place(wanted, order))
+
+    def _on_strip_searched(self, words: str) -> None:
+        if self.person is None:
+            return
+        self.leave()
+        self._stop_editing()
+        if words:
+            found = partial(desk_work.find_pairs, words=words)
+            self.desk.ask(found, partial(self.walk.begin, self.person.uid), owner=self)
+        elif self.walk.is_search:
+            self._open(self.person.name)
+
+    def focus_search(self) -> None:
+        self.parts.strip.search.setFocus()
+        self.parts.strip.search.selectAll()
+
+    def start_again(self) -> None:
+        """From the first pair of this choice."""
+        self._on_strip_chosen()
+
+    def show_everything(self) -> None:
+        """All pairs, whatever became of them."""
+        self._choose(QueueFilter(state=None), self.parts.strip.order)
+
+    # -- no pair in view ------------------------------------------------------------------------
+
+    def _show_end(self) -> None:
+        if not self.walk.settled or self._opened is None:
+            return
+        if not self._opened.has_pairs:
+            button = QPushButton(self.tr("Go to Generate"))
+            button.clicked.connect(partial(self.wants.emit, "generate"))
+            self._tell(self.tr("There are no pairs yet. Generate asks a model about your images."), button)
+        elif self.walk.is_empty:
+            buttons = self._button("everything"), self._button("export")
+            left = self.parts.strip.wanted == QueueFilter()
+            words = self.tr("Nothing is left to decide.") if left else self.tr("No pair is like that.")
+            self._tell(words, *buttons)
+        else:
+            buttons = self._button("again"), self._button("export")
+            self._tell(self.tr("That was the last pair. What you skipped is still there."), *buttons)
+
+    def _tell(self, words: str, *buttons: QPushButton) -> None:
+        self.parts.empty.tell(words, *buttons)
+        self.parts.show_only(self.parts.empty)
+        self._update_actions()
+
+    def _button(self, name: str) -> QPushButton:
+        button = QPushButton()
+        follow_action(button, self.action(f"review.{name}"))
+        return button
+
+    def export(self) -> None:
+        """Writes what was accepted as a dataset."""
