@@ -118,6 +118,13 @@ LIBRARY = (
         "show_all",
         "library",
     ),
+    _row(
+        "library.back",
+        QT_TRANSLATE_NOOP("actions", "Back to the images"),
+        "Esc",
+        "back_to_images",
+        "library",
+    ),
     _row("library.forget", QT_TRANSLATE_NOOP("actions", "Forget…"), "Ctrl+Delete", "forget", "library"),
 )
 """The actions of the page Library."""

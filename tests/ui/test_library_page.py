@@ -11,7 +11,7 @@ from PIL import Image
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QPushButton, QSplitter
+from PySide6.QtWidgets import QApplication, QPushButton, QSplitter, QWidget
 
 from dermagui.jobs.report import Report
 from dermagui.library import scan
@@ -26,6 +26,7 @@ from dermagui.storage.metadata import FileStatements, Statement, save_statements
 from dermagui.ui.desk import Desk
 from dermagui.ui.jobs import Jobs
 from dermagui.ui.library.page import LibraryPage
+from dermagui.ui.window import Window
 from tests.fakes.projects import add_images, add_many_pairs, new_store, open_pair
 
 Wait = Callable[[Callable[[], object]], None]
@@ -279,7 +280,7 @@ def test_compared_pictures_zoom_together_until_unlinked(
     page.comparison.linked.setChecked(False)
     views[1].zoom_to(4)
     assert [view.zoom for view in views] == [1.25, 4, 1.25]
-    page.comparison.closed.emit()
+    QTest.keyClick(views[0], Qt.Key.Key_Escape)
     assert page.view.isVisible()
     assert page.comparison.views == []
 
@@ -354,7 +355,7 @@ def clinic(tmp_path: Path) -> Path:
     return made
 
 
-def _drop(page: LibraryPage, application: QApplication, *paths: Path) -> bool:
+def _drop(page: QWidget, application: QApplication, *paths: Path) -> bool:
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
     buttons, keys = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
@@ -435,3 +436,19 @@ def test_what_cannot_be_added_says_why(
     wait_until(lambda: "nothing here" in page.sheet._title.text())
     assert not page.sheet.add.isEnabled()
     assert ".mp4" in page.sheet._said.text()
+
+
+def test_a_drop_anywhere_on_the_window_is_the_librarys(
+    window: Window, clinic: Path, tmp_path: Path, wait_until: Wait, application: QApplication
+) -> None:
+    create_project(tmp_path / "new")
+    assert not _drop(window, application, clinic)
+    window.desk.open_project(tmp_path / "new")
+    wait_until(lambda: window.desk.project)
+    window.show_page("review")
+    assert _drop(window, application, clinic)
+    assert window.page.name == "library"
+    library = window.pages["library"]
+    assert isinstance(library, LibraryPage)
+    wait_until(library.sheet.add.isEnabled)
+    assert "clinic: 3 pictures" in library.sheet._said.text()

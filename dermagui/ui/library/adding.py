@@ -77,18 +77,12 @@ class AddingSheet(QWidget):
         self.licence.addItems(["", *LICENCES])
         self.attribution = QLineEdit()
         self.non_commercial = QCheckBox(self.tr("The licence forbids commercial use"))
-        self._privacy = QLabel(
-            self.tr(
-                "These pictures stay on this computer until you say otherwise on the page of their source."
-            )
-        )
         self.table = QComboBox()
         self.table.currentIndexChanged.connect(self._show_columns)
         self.source = QComboBox()
         form.addRow(self.tr("&Licence"), self.licence)
         form.addRow(self.tr("To be &named"), self.attribution)
         form.addRow("", self.non_commercial)
-        form.addRow("", self._privacy)
         form.addRow(self.tr("&Metadata"), self.table)
         form.addRow(self.tr("A&bout the pictures of"), self.source)
         return form
@@ -130,6 +124,12 @@ class AddingSheet(QWidget):
         lines = [self._folder_text(folder) for folder in self._understood.folders]
         lines += [self._table_text(table) for table in self._understood.tables]
         lines += [texts.worded(error) for error in self._understood.refused]
+        if self._understood.folders:
+            lines.append(
+                self.tr(
+                    "The pictures stay on this computer until you say otherwise on the page of their source."
+                )
+            )
         if self._understood.tables and not self._understood.folders and not self._sources:
             lines.append(self.tr("Add the folder of the pictures first: a table needs pictures to speak of."))
         return lines
@@ -164,7 +164,7 @@ class AddingSheet(QWidget):
             self.source.setCurrentIndex(next(near, 0))
 
     def _show_rows(self, folders: bool, tables: bool) -> None:
-        for row, shown in enumerate((folders, folders, folders, folders, tables, tables)):
+        for row, shown in enumerate((folders, folders, folders, tables, tables)):
             self._form.setRowVisible(row, shown)
         self.mapper.setVisible(tables)
         self._space.setVisible(not tables)

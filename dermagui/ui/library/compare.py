@@ -126,13 +126,14 @@ def _make_cell(view: PictureView, name: str) -> QWidget:
     layout.setContentsMargins(0, 0, 0, 0)
     layout.setSpacing(theme.GRID // 2)
     layout.addWidget(view, 1)
-    below = QHBoxLayout()
-    below.addWidget(ZoomTools(view))
     label = QLabel(name)
     # A long name must not make the window wider.
     label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
     label.setToolTip(name)
-    below.addWidget(label, 1)
+    layout.addWidget(label)
+    below = QHBoxLayout()
+    below.addWidget(ZoomTools(view))
+    below.addStretch(1)
     layout.addLayout(below)
     return cell
 

@@ -91,6 +91,7 @@ class Detail(QWidget):
         self._name.setTextFormat(Qt.TextFormat.PlainText)
         self._name.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._name.setWordWrap(True)
+        self._name.setAccessibleName(self.tr("Name of the selected picture"))
         font = self._name.font()
         font.setBold(True)
         self._name.setFont(font)

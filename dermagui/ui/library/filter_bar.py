@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -91,6 +92,8 @@ class FilterBar(QWidget):
         self._chips = [self._make_chip(text, without) for text, without in self._conditions()]
         for n, chip in enumerate(self._chips, 1):
             self._row.insert_widget(n, chip)
+        for before, after in itertools.pairwise((self.search, *self._chips, self._add)):
+            QWidget.setTabOrder(before, after)
         self._save.setEnabled(wanted != Filter())
 
     def _make_chip(self, text: str, without: Filter) -> QPushButton:

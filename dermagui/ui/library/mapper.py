@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
@@ -43,6 +45,8 @@ class ColumnMapper(QTableWidget):
             self.setCellWidget(row, 1, self._choices[column])
             for n, said in enumerate(table.preview):
                 self.setItem(row, 2 + n, QTableWidgetItem(said.get(column, "")))
+        for before, after in itertools.pairwise((self, *self._choices.values())):
+            QWidget.setTabOrder(before, after)
         self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         self.resizeRowsToContents()
         for section, width in ((0, 180), (1, 190)):

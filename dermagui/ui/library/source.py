@@ -121,17 +121,17 @@ class SourcePanel(QWidget):
                 "Images from “{name}” ({licence}) may leave this computer: when you generate pairs with a "
                 "service, their pixels are sent to it."
             )
-            button = self.tr("Keep the images of “{name}” here")
+            button = self.tr("Keep these images here")
         else:
             said = self.tr(
                 "Images from “{name}” ({licence}) stay on this computer: no page sends any of them anywhere."
             )
-            button = self.tr("Let the images of “{name}” leave")
+            button = self.tr("Let these images leave")
         self._sign.show_icon(
             "leave" if source.may_leave else "stay", theme.WARNING if source.may_leave else theme.GOOD
         )
         self._sentence.setText(said.format(name=source.name, licence=licence))
-        self.leave.setText(button.format(name=source.name).replace("&", "&&"))
+        self.leave.setText(button)
 
     # -- what the user does ---------------------------------------------------------------------
 
