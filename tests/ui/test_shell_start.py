@@ -129,6 +129,7 @@ def test_a_project_that_another_computer_holds_is_read_and_says_who_holds_it(
         assert window.held.isVisible()
         assert "Grace" in window.held.text
         assert "ward-7" in window.held.text
+        assert not window.held._dismiss.isVisible(), "it is so for as long as it is said"
         window.close_project()
     assert not window.held.isVisible()
 

@@ -31,9 +31,9 @@ _TINTS = {
 
 
 class Bar(QFrame):
-    """Hidden until ``tell`` or ``tell_error``; the user or ``hide`` puts it away."""
+    """Hidden until ``tell`` or ``tell_error``; ``hide`` puts it away, the user too unless it is lasting."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None, *, lasting: bool = False) -> None:
         super().__init__(parent)
         self._call: Callable[[], object] | None = None
         self._sign = Sign()
@@ -48,13 +48,14 @@ class Bar(QFrame):
         self._dismiss.setToolTip(self.tr("Dismiss"))
         self._dismiss.setAccessibleName(self.tr("Dismiss this message"))
         self._dismiss.clicked.connect(self.hide)
+        self._dismiss.setVisible(not lasting)
         row = QHBoxLayout(self)
         row.setContentsMargins(theme.GRID * 2, theme.GRID, theme.GRID, theme.GRID)
         row.setSpacing(theme.GRID)
         for widget in (self._sign, self._text, self._button, self._dismiss):
             row.addWidget(widget)
         row.setStretch(1, 1)
-        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setFrameShape(QFrame.Shape.StyledPanel)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         self.setAutoFillBackground(True)
         self.setBackgroundRole(QPalette.ColorRole.ToolTipBase)
