@@ -25,7 +25,7 @@ run: $(VENV)/app.stamp
 	$(if $(ARGS),,$(IN_VENV)python packaging/check_system.py --window)
 	$(IN_VENV)python -m dermagui $(ARGS)
 
-bench: $(VENV)/app.stamp
+bench: $(VENV)/dev.stamp $(VENV)/llama.stamp
 	$(IN_VENV)python -m tests.bench $(ARGS)
 
 app: $(VENV)/build.stamp $(VENV)/llama.stamp

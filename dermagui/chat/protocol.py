@@ -2,7 +2,7 @@
 
 JSON and raw bytes, never pickles: the child reads files of strangers with native code, and what comes back
 from it is data. Every request has a ``number`` and ends with exactly one ``done`` or ``error``; what comes
-before are ``progress`` and ``token``. ``stop`` names the number of the request that it means.
+before are ``progress`` and ``tokens``. ``stop`` names the number of the request that it means.
 """
 
 from __future__ import annotations

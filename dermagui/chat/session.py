@@ -236,15 +236,19 @@ class Session:
         start = time.perf_counter()
         yield from self._bring_up()
         answer.seconds["load"] = time.perf_counter() - start
+        texts: list[str] = []
+        tokens: list[int] = []
         if self.loaded and self._deadline is None:
             for message in self._exchange(request, blobs):
-                if message["event"] == "progress":
+                if message["event"] == "tokens":
+                    for token, text in message["tokens"]:
+                        texts.append(text)
+                        tokens += () if token is None else (token,)
+                        yield Piece(text, token)
+                elif message["event"] == "progress":
                     yield _step(message)
-                elif message["event"] == "token":
-                    answer.text += message["text"]
-                    answer.tokens += () if message["id"] is None else (message["id"],)
-                    yield Piece(message["text"], message["id"])
                 else:
+                    answer.text, answer.tokens = "".join(texts), tuple(tokens)
                     _complete(answer, message, labels)
         yield answer
 
@@ -295,7 +299,9 @@ class Session:
                 return {"event": "done", "ended": "stopped"}
             message = child.receive(_LOOK_SECONDS)
             if message is not None and message["event"] != "ready":
-                self._doing = message.get("doing", "generate" if message["event"] == "token" else self._doing)
+                self._doing = message.get(
+                    "doing", "generate" if message["event"] == "tokens" else self._doing
+                )
                 return message
 
     def _goes_on(self, child: Child) -> bool:

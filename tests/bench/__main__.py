@@ -36,7 +36,7 @@ def line(ratio: Ratio) -> str:
     ours, theirs = ratio.ours_seconds * 1000, ratio.theirs_seconds * 1000
     bound = f"{'≥' if ratio.is_floor else '≤'} {ratio.bound:g}"
     verdict = "ok" if ratio.holds else "FAILED"
-    return f"{ratio.name:52}{ours:12.3f}{theirs:12.3f}{ratio.ratio:9.2f}  {bound:8}{verdict}"
+    return f"{ratio.name:52}{ours:12.3f}{theirs:12.3f}{ratio.ratio:9.3g}  {bound:8}{verdict}"
 
 
 if __name__ == "__main__":

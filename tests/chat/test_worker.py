@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -112,10 +113,8 @@ def test_letters_are_told_whole_and_nothing_gets_lost(loaded: Engine, ears: Ears
 
 
 def test_a_piece_longer_than_the_buffer_is_whole(loaded: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dermagui.chat.worker import model
-
     token = loaded.model.tokens("<|im_start|>")[0]
-    monkeypatch.setattr(model, "_PIECE_BYTES", 3)
+    monkeypatch.setattr(loaded.model, "_piece", ctypes.create_string_buffer(3))
     assert loaded.model.piece(token, special=True) == b"<|im_start|>"
     assert loaded.model.piece(token) == b""
 

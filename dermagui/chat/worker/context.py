@@ -35,6 +35,7 @@ class Context:
         self._memory = llama.llama_get_memory(model.context)
         self._batch = llama.llama_batch_init(model.batch_tokens, 0, 1)
         self._units: list[Unit] = []
+        self._tokens = self._positions = 0
 
     def close(self) -> None:
         """Frees the batch; the memory goes with the model."""
@@ -44,11 +45,12 @@ class Context:
         """Forgets everything, such as after another adapter was put on."""
         llama.llama_memory_clear(self._memory, True)
         self._units = []
+        self._tokens = self._positions = 0
 
     @property
     def room(self) -> int:
         """How many tokens more there is room for."""
-        return int(self._model.context_tokens) - sum(map(tokens_of, self._units))
+        return int(self._model.context_tokens) - self._tokens
 
     def evaluate(self, units: Sequence[Unit], tell: Progress = lambda done, total: None) -> int:
         """Brings the context to exactly these units; returns how many of their tokens were there already.
@@ -59,7 +61,7 @@ class Context:
         if total > self._model.context_tokens:
             raise UserError("chat.too_long", tokens=total, most=self._model.context_tokens)
         self._cut(max(0, min(common(self._units, units), len(units) - LAST)))
-        reused = done = sum(map(tokens_of, self._units))
+        reused = done = self._tokens
         for batch in batches(units[len(self._units) :], self._model.batch_tokens):
             if self._halt():
                 raise Stopped("chat.stopped")
@@ -96,13 +98,15 @@ class Context:
         if count == len(self._units):
             return
         kept = self._units[:count]
-        if llama.llama_memory_seq_rm(self._memory, 0, sum(map(positions_of, kept)), -1):
+        positions = sum(map(positions_of, kept))
+        if llama.llama_memory_seq_rm(self._memory, 0, positions, -1):
             self._units = kept
+            self._tokens, self._positions = sum(map(tokens_of, kept)), positions
         else:
             self.clear()
 
     def _decode(self, batch: Sequence[Unit], *, every: bool = False) -> None:
-        position = sum(map(positions_of, self._units))
+        position = self._positions
         if isinstance(batch[0], ImageChunk):
             code = self._decode_image(batch[0], position)
         else:
@@ -110,6 +114,8 @@ class Context:
             code = llama.llama_decode(self._model.context, self._batch)
         if code == _DONE:
             self._units += batch
+            self._tokens += sum(map(tokens_of, batch))
+            self._positions += sum(map(positions_of, batch))
             return
         # Parts of the batch may have been evaluated; the units that we know are what has to be left.
         if not llama.llama_memory_seq_rm(self._memory, 0, position, -1):

@@ -44,6 +44,7 @@ class Model:
         self.gpu_layers = 0
         self._adapters: dict[Adapter, Any] = {}
         self._adapter_files: dict[str, Any] = {}
+        self._piece = ctypes.create_string_buffer(_PIECE_BYTES)
         self._abort = llama.ggml_abort_callback(lambda _: halt())
         self._load()
 
@@ -184,13 +185,12 @@ class Model:
         """The bytes of a token; they need not be whole letters. Control tokens have some with ``special``."""
         if token < 0:
             return b""
-        room = _PIECE_BYTES
         while True:
-            buffer = ctypes.create_string_buffer(room)
-            count = llama.llama_token_to_piece(self.vocabulary, token, buffer, room, 0, special)
+            room = len(self._piece)
+            count = llama.llama_token_to_piece(self.vocabulary, token, self._piece, room, 0, special)
             if count >= 0:
-                return buffer.raw[:count]
-            room = -count
+                return self._piece.raw[:count]
+            self._piece = ctypes.create_string_buffer(-count)
 
     def begins(self, tokens: Sequence[int]) -> list[int]:
         """What has to come before these tokens: the sign of the beginning, unless a template wrote it."""

@@ -11,6 +11,7 @@ import os
 import queue
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -88,6 +89,10 @@ def _end_with_caller() -> None:
     os._exit(0)
 
 
+TOGETHER_SECONDS = 1 / 30
+"""Tokens that come faster than anybody reads are told together: each message wakes the caller up."""
+
+
 class Inbox:
     """Reads what the caller sends while native code is at work: a stop is heard at once."""
 
@@ -130,6 +135,8 @@ class Worker:
         self._inbox = inbox
         self._log: NativeLog = started()
         self._engine: Engine | None = None
+        self._spoken: list[tuple[int | None, str]] = []
+        self._told_at = 0.0
 
     def work(self) -> None:
         """Answers requests for ever."""
@@ -141,12 +148,27 @@ class Worker:
             except Stopped:
                 self._tell("done", ended="stopped")
             except DermaError as error:
-                send(self._connection, {"number": self._inbox.current, **error_to_json(error)})
+                self._send(**error_to_json(error))
             else:
                 self._tell("done", **result)
 
-    def _tell(self, event: str, **values: object) -> None:
-        send(self._connection, {"event": event, "number": self._inbox.current, **values})
+    def _tell(self, event: str, **values: Any) -> None:  # noqa: ANN401, what JSON has
+        if event != "token":
+            self._send(event=event, **values)
+            return
+        self._spoken.append((values["id"], values["text"]))
+        if time.monotonic() - self._told_at >= TOGETHER_SECONDS:
+            self._send_spoken()
+
+    def _send(self, **message: object) -> None:
+        self._send_spoken()
+        send(self._connection, {"number": self._inbox.current, **message})
+
+    def _send_spoken(self) -> None:
+        if self._spoken:
+            message = {"event": "tokens", "number": self._inbox.current, "tokens": self._spoken}
+            send(self._connection, message)
+            self._spoken, self._told_at = [], time.monotonic()
 
     def _do(self, message: Message, blobs: list[bytes]) -> dict[str, Any]:
         if message["do"] == "load":
