@@ -195,6 +195,19 @@ def test_what_stays_listed_stays_selected(view: ImagesView, model: ImagesModel, 
     assert (view.selected_numbers(), view.current_number) == ([kept], kept)
 
 
+def test_rows_that_are_read_anew_are_painted_anew(
+    view: ImagesView, model: ImagesModel, desk: Desk, wait_until: Wait
+) -> None:
+    wait_until(lambda: model._pages)
+    told: list[int] = []
+    model.dataChanged.connect(lambda first, last: told.append(last.row() - first.row() + 1))
+    desk.ask(lambda store: store.conn.execute("UPDATE sources SET name = 'atlas'"), owner=model)
+    model.refresh()
+    first = model.numbers[0]
+    wait_until(lambda: (page := model._pages.get(0)) and page[first].source == "atlas")
+    assert max(told) == PAGE_ROWS
+
+
 def test_another_size_of_the_pictures_is_another_cell(
     view: ImagesView, model: ImagesModel, wait_until: Wait
 ) -> None:

@@ -63,6 +63,7 @@ class ImagesView(QStackedWidget):
         self.table = self._build_table()
         for view in (self.grid, self.table):
             view.activated.connect(self._on_view_activated)
+            model.listed.connect(view.viewport().update)
             self.addWidget(view)
         self._kept: tuple[list[int], int | None] = ([], None)
         self._scroll_to: int | None = None

@@ -81,11 +81,8 @@ class ImagesModel(QAbstractTableModel):
         self._known = {number: card for page in self._pages.values() for number, card in page.items()}
         self._pages.clear()
         self._wishes.clear()
-        if found == (self.numbers, self._fields):
-            last = self.index(len(self.numbers) - 1, self.columnCount() - 1)
-            if self.numbers:
-                self.dataChanged.emit(self.index(0, 0), last)
-        else:
+        # The same rows need no word to the views but ``listed``: they paint, and so ask for the newer cards.
+        if found != (self.numbers, self._fields):
             self.beginResetModel()
             self.numbers, self._fields = found
             self._rows = None
