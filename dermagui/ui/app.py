@@ -48,7 +48,8 @@ def main(arguments: Sequence[str] = ()) -> int:
     first.asked.connect(lambda folder: _come_up(window, folder))
     first.listen()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: window.end())
+        # Not here and now: Python may be in the midst of anything, with locks held.
+        signal.signal(number, lambda *_: QTimer.singleShot(0, window, window.end))
     window.show()
     if parsed.project:
         window.desk.open_project(parsed.project)
