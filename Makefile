@@ -1,4 +1,5 @@
-# make demo    the main job from end to end on pictures that it draws itself, and a report
+# make demo    the main job from end to end on pictures that it draws itself, and a report; compiles the
+#              chat engine meanwhile
 # make test    every check: lint, format, types, import table, tests
 # make run     the window, or a command:  make run ARGS="images MY_PROJECT"
 # make bench   the figures of the README
@@ -11,6 +12,7 @@
 PYTHON ?= python3
 VENV := .venv
 IN_VENV := $(VENV)/bin/
+ENGINE := $(VENV)/llama.stamp
 PIP := $(IN_VENV)python -m pip --disable-pip-version-check --no-input
 
 # Two installers in one environment get in each other's way.
@@ -18,20 +20,28 @@ PIP := $(IN_VENV)python -m pip --disable-pip-version-check --no-input
 
 .PHONY: demo test run bench app lock clean
 
+# The demo needs no chat engine: that is compiled meanwhile, and goes on after it where it takes longer.
 demo: $(VENV)/app.stamp
+	@test -e $(ENGINE) || { nohup nice $(MAKE) --silent --no-print-directory $(ENGINE) > $(VENV)/llama.log 2>&1 & }
 	$(IN_VENV)python -m dermagui demo $(ARGS)
+	@if test -e $(ENGINE); then echo "The chat engine is ready: dermagui chat --help"; \
+	elif grep -q '\*\*\*' $(VENV)/llama.log; then \
+		echo "The chat engine could not be compiled; all but the chat works without it."; \
+		grep -v '\*\*\*' $(VENV)/llama.log; \
+	else echo "The chat engine is still being compiled; make $(ENGINE) waits for it."; \
+		tail -n 1 $(VENV)/llama.log; fi
 
 run: $(VENV)/app.stamp
 	$(if $(ARGS),,$(IN_VENV)python packaging/check_system.py --window)
 	$(IN_VENV)python -m dermagui $(ARGS)
 
-bench: $(VENV)/dev.stamp $(VENV)/llama.stamp
+bench: $(VENV)/dev.stamp $(ENGINE)
 	$(IN_VENV)python -m tests.bench $(ARGS)
 
-app: $(VENV)/build.stamp $(VENV)/llama.stamp
+app: $(VENV)/build.stamp $(ENGINE)
 	$(IN_VENV)python packaging/build_app.py
 
-test: $(VENV)/dev.stamp $(VENV)/build.stamp $(VENV)/llama.stamp
+test: $(VENV)/dev.stamp $(VENV)/build.stamp $(ENGINE)
 	$(IN_VENV)python packaging/check_system.py --qt
 	$(IN_VENV)ruff check
 	$(IN_VENV)ruff format --check
@@ -49,7 +59,7 @@ $(VENV)/%.stamp: packaging/locks/%.txt pyproject.toml | $(VENV)/venv.stamp
 # Compiled once per machine, in 5 to 15 minutes of one core, and kept in the user's cache.
 #   make LLAMA_WHEEL=PATH .venv/llama.stamp    takes a finished wheel instead
 #   make CMAKE_ARGS=-DGGML_VULKAN=ON .venv/llama.stamp    compiles more into it
-$(VENV)/llama.stamp: packaging/locks/llama.txt packaging/build_llama.py | $(VENV)/app.stamp
+$(ENGINE): packaging/locks/llama.txt packaging/build_llama.py | $(VENV)/app.stamp
 	$(IN_VENV)python packaging/build_llama.py
 	touch $@
 

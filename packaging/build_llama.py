@@ -23,6 +23,7 @@ import sys
 import sysconfig
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -101,10 +102,32 @@ def wanted_wheel(version: str) -> Path:
         return named_wheel(Path(named), version)
     build = build_for_this_machine(version)
     folder = wheel_folder(build)
-    if wheel := finished_wheel(folder):
-        print(f"llama-cpp-python {version}: already compiled on this machine, {wheel}")
-        return wheel
-    return build_wheel(folder, build)
+    with one_builder(folder):
+        if wheel := finished_wheel(folder):
+            print(f"llama-cpp-python {version}: already compiled on this machine, {wheel}")
+            return wheel
+        return build_wheel(folder, build)
+
+
+@contextmanager
+def one_builder(folder: Path) -> Iterator[None]:
+    """Waits for another process that compiles the same, and removes what a killed one left behind."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        if sys.platform != "win32":  # there, two of them compile side by side
+            import fcntl
+
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                print(
+                    f"Another process compiles it; waiting. Its story is in {folder / 'build.log'}",
+                    flush=True,
+                )
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            for left in folder.glob("building-*"):
+                shutil.rmtree(left, ignore_errors=True)
+        yield
 
 
 def named_wheel(wheel: Path, version: str) -> Path:
@@ -137,7 +160,6 @@ def finished_wheel(folder: Path) -> Path | None:
 def build_wheel(folder: Path, build: Build) -> Path:
     """Compiles in a temporary folder beside ``folder``, and moves the wheel there when it is complete."""
     check_compiler()
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / "build.json").write_text(json.dumps(asdict(build), indent=2) + "\n", encoding="utf-8")
     print(
         f"llama-cpp-python {build.version} has no binary on the package index. Compiling it, once for this\n"

@@ -7,6 +7,8 @@ import io
 import json
 import shlex
 import sys
+import threading
+import time
 from pathlib import Path
 from types import ModuleType
 
@@ -123,7 +125,7 @@ def test_a_finished_build_is_kept_with_all_that_it_depends_on(
     monkeypatch.setenv("CXX", "c++")
     wheel = script.wanted_wheel(VERSION)
     assert wheel.read_bytes() == b"compiled"
-    assert sorted(path.name for path in wheel.parent.iterdir()) == ["build.json", "build.log", WHEEL]
+    assert sorted(path.name for path in wheel.parent.iterdir()) == ["build.json", "build.log", WHEEL, "lock"]
     kept = json.loads((wheel.parent / "build.json").read_text())
     assert kept["version"] == VERSION
     assert "-DGGML_NATIVE=OFF" in kept["settings"]
@@ -145,7 +147,7 @@ def test_a_failed_build_leaves_no_wheel_and_tells_the_end_of_its_story(
     monkeypatch.setenv("CXX", "c++")
     assert script.main() == 1
     (log,) = Path(script.os.environ["DERMAGUI_WHEELS"]).glob("*/build.log")
-    assert {path.name for path in log.parent.iterdir()} == {"build.json", "build.log"}
+    assert {path.name for path in log.parent.iterdir()} == {"build.json", "build.log", "lock"}
     assert log.read_text().splitlines()[0] == "line 0"
     told = capfd.readouterr().err.splitlines()
     assert told[0] == "line 70"
@@ -187,3 +189,26 @@ def test_the_steps_are_one_changing_line_or_ten(script: ModuleType, monkeypatch:
     assert len(shown) == 10
     assert shown[0] == "  14 of 131 steps"
     assert shown[-1] == "  131 of 131 steps"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such lock there")
+def test_two_processes_compile_once_and_what_a_killed_one_left_goes(
+    script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    left = tmp_path / "building-killed"
+    left.mkdir()
+    order: list[str] = []
+
+    def second() -> None:
+        with script.one_builder(tmp_path):
+            order.append("second")
+
+    other = threading.Thread(target=second)
+    with script.one_builder(tmp_path):
+        assert not left.exists()
+        other.start()
+        while "waiting" not in capsys.readouterr().out:
+            time.sleep(0.01)
+        order.append("first")
+    other.join(10)
+    assert order == ["first", "second"]
