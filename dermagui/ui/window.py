@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QMainWindow,
     QMenu,
-    QMessageBox,
     QSplitter,
     QStackedWidget,
     QVBoxLayout,
@@ -31,6 +30,7 @@ from dermagui.ui.page import Page
 from dermagui.ui.review.page import ReviewPage
 from dermagui.ui.settings.page import SettingsPage
 from dermagui.ui.shell import state
+from dermagui.ui.shell.closing import Answer, ask_about_jobs
 from dermagui.ui.shell.job_strip import JobStrip
 from dermagui.ui.shell.jobs_page import JobsPage
 from dermagui.ui.shell.mending import mending
@@ -356,9 +356,12 @@ class Window(QMainWindow):
         self.close()
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        if self.jobs.running and not self._may_close():
+        answer = ask_about_jobs(self) if self.jobs.running else Answer.KEEP
+        if answer is Answer.STAY:
             event.ignore()
             return
+        if answer is Answer.STOP:
+            self.jobs.ask_all_to_stop()
         self.page.leave()
         kept = state.window_state()
         kept.setValue("window/geometry", self.saveGeometry())
@@ -366,25 +369,6 @@ class Window(QMainWindow):
         self.desk.close()
         self.jobs.let_go()
         super().closeEvent(event)
-
-    def _may_close(self) -> bool:
-        """Asks what becomes of the running job; False where the window must stay."""
-        box = QMessageBox(self)
-        box.setIcon(QMessageBox.Icon.Question)
-        box.setText(self.tr("A job is still running."))
-        box.setInformativeText(
-            self.tr("It can run on without the window and is found again at the next start, or stop now.")
-        )
-        keep = box.addButton(self.tr("Keep running"), QMessageBox.ButtonRole.AcceptRole)
-        stop = box.addButton(self.tr("Stop it"), QMessageBox.ButtonRole.DestructiveRole)
-        box.addButton(self.tr("Cancel"), QMessageBox.ButtonRole.RejectRole)
-        box.setDefaultButton(keep)
-        box.exec()
-        if box.clickedButton() is stop:
-            self.jobs.ask_all_to_stop()
-        chosen = box.clickedButton() in (keep, stop)
-        box.deleteLater()
-        return chosen
 
 
 def chosen_theme() -> str:
