@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 from dermagui.cli.console import (
@@ -46,18 +45,19 @@ def declare(commands: Commands) -> None:
 def run(arguments: Arguments) -> int:
     """Runs the job and tells what was written."""
     from dermagui.cli.job import run_job
+    from dermagui.datasets.export import export_parameters
 
-    parameters = {
-        "out": os.fsencode(arguments.out.resolve()).hex(),
-        "format": arguments.format,
-        "state": arguments.state,
-        "simulated": arguments.simulated,
-        "split": arguments.split,
-        "seed": arguments.seed,
-        "longest_side": arguments.longest_side,
-        "keep_names": arguments.keep_names,
-        "images": not arguments.no_images,
-    }
+    parameters = export_parameters(
+        arguments.out,
+        ExportFormat(arguments.format),
+        state=arguments.state,
+        simulated=arguments.simulated,
+        split=arguments.split,
+        seed=arguments.seed,
+        longest_side=arguments.longest_side,
+        keep_names=arguments.keep_names,
+        images=not arguments.no_images,
+    )
     code, end = run_job(arguments.project, "export", parameters, inline=arguments.inline)
     if arguments.json:
         print_json(end["figures"])

@@ -65,6 +65,32 @@ _MARK = 12
 """Letters that tell the unfinished folders of an export apart."""
 
 
+def export_parameters(
+    out: Path,
+    export_format: ExportFormat,
+    *,
+    state: str = "accepted",
+    simulated: bool = False,
+    split: str = "80/10/10",
+    seed: int = 0,
+    longest_side: int = 1024,
+    keep_names: bool = False,
+    images: bool = True,
+) -> Parameters:
+    """What the job is started with. ``state`` is ``accepted`` or ``all``, ``split`` shares in percent."""
+    return {
+        "out": os.fsencode(out.resolve()).hex(),
+        "format": export_format.value,
+        "state": state,
+        "simulated": simulated,
+        "split": split,
+        "seed": seed,
+        "longest_side": longest_side,
+        "keep_names": keep_names,
+        "images": images,
+    }
+
+
 def run(store: Store, parameters: Parameters, report: Report) -> Changes:
     """Writes a dataset. Raises ``UserError``: ``export.exists``, ``export.nothing``, ``split.leakage``, what
     the disk refuses. Pairs whose pictures are gone or missing are left out and counted.

@@ -12,7 +12,18 @@ import sys
 
 from .measure import Ratio, say, temporary_folder
 
-NAMES = ("indexing", "sending", "keyset", "search", "inserting", "left", "gguf_header", "chatting", "grid")
+NAMES = (
+    "indexing",
+    "sending",
+    "keyset",
+    "search",
+    "inserting",
+    "left",
+    "gguf_header",
+    "chatting",
+    "grid",
+    "next_picture",
+)
 
 
 def main() -> int:

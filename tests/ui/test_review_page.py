@@ -124,7 +124,7 @@ def _decided(page: ReviewPage, wait_until: Wait, act: Callable[[], None]) -> str
     """Does something that decides about the pair in view; returns its uid when the next one is there."""
     before = _uid(page)
     act()
-    wait_until(lambda: _uid(page) != before and not page.deciding.busy)
+    wait_until(lambda: page.walk.settled and _uid(page) != before and not page.deciding.busy)
     return before
 
 
@@ -520,7 +520,7 @@ def test_a_search_finds_pairs_of_any_state_and_its_end_brings_the_queue_back(
 
 
 def _is_elsewhere(page: ReviewPage, uid: str) -> bool:
-    return _uid(page) != uid
+    return page.walk.settled and _uid(page) != uid
 
 
 def test_flagged_first_and_the_end_of_the_queue(reviewing: ReviewPage, wait_until: Wait) -> None:

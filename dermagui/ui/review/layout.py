@@ -53,9 +53,10 @@ class Parts:
             (self.pane.on_button, "next"),
         ):
             follow_action(button, action(f"review.{name}"))
-        self._build(page, action)
+        self.pair.cursor_moved.connect(lambda at: self._scroll.ensureVisible(at.x(), at.y()))
+        self._build(page)
 
-    def _build(self, page: QWidget, action: Callable[[str], QAction]) -> None:
+    def _build(self, page: QWidget) -> None:
         head = QHBoxLayout(self.head)
         head.setContentsMargins(2 * theme.GRID, theme.GRID, 2 * theme.GRID, theme.GRID)
         head.setSpacing(theme.GRID)

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QUrl, Signal
+from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QMenu, QPushButton, QWidget
 
 from dermagui import settings
 from dermagui.errors import UserError
-from dermagui.review.queue import Order, Place
+from dermagui.jobs.report import Event
+from dermagui.jobs.work import Parameters
+from dermagui.review.queue import Order, Place, Spot
 from dermagui.storage.queues import QueueFilter
+from dermagui.ui import texts
 from dermagui.ui.desk import Desk
 from dermagui.ui.jobs import Jobs
 from dermagui.ui.review import desk_work
 from dermagui.ui.review.desk_work import Opened
+from dermagui.ui.review.export_sheet import ExportSheet, export_words, out_of
 from dermagui.ui.review.pair_page import PairPage
+from dermagui.ui.widgets.bar import Level
 from dermagui.ui.widgets.key_icon import follow_action
 
 _OWN = frozenset({"verdicts"})
@@ -33,6 +40,8 @@ class ReviewPage(PairPage):
         self._opened: Opened | None = None
         self._people = QMenu(self)
         self.parts.reviewer.clicked.connect(self.action("review.reviewer").trigger)
+        self._exports: dict[str, Path] = {}
+        jobs.told.connect(self._on_jobs_told)
         self.parts.strip.chosen.connect(self._on_strip_chosen)
         self.parts.strip.searched.connect(self._on_strip_searched)
         self.parts.names.named.connect(self._on_names_named)
@@ -72,6 +81,7 @@ class ReviewPage(PairPage):
     def _on_opened(self, opened: Opened) -> None:
         self._opened, self.person = opened, opened.person
         self.parts.show_opened(opened)
+        self._shown = None
         self.walk.begin(opened.person.uid, opened.spots, opened.queue)
         self._count()
 
@@ -120,10 +130,14 @@ class ReviewPage(PairPage):
         self.leave()
         self._stop_editing()
         if words:
-            found = partial(desk_work.find_pairs, words=words)
-            self.desk.ask(found, partial(self.walk.begin, self.person.uid), owner=self)
+            self.desk.ask(partial(desk_work.find_pairs, words=words), self._on_found, owner=self)
         elif self.walk.is_search:
             self._open(self.person.name)
+
+    def _on_found(self, spots: tuple[Spot, ...]) -> None:
+        if self.person is not None:
+            self._shown = None
+            self.walk.begin(self.person.uid, spots)
 
     def focus_search(self) -> None:
         self.parts.strip.search.setFocus()
@@ -165,5 +179,32 @@ class ReviewPage(PairPage):
         follow_action(button, self.action(f"review.{name}"))
         return button
 
+    # -- export ---------------------------------------------------------------------------------
+
     def export(self) -> None:
-        """Writes what was accepted as a dataset."""
+        """Asks how and where to write what was accepted, then lets a job do it."""
+        sheet = ExportSheet(self)
+        sheet.asked.connect(self._on_export_asked)
+        sheet.open()
+
+    def _on_export_asked(self, parameters: Parameters) -> None:
+        out = out_of(parameters)
+
+        def started(job_id: str) -> None:
+            self._exports[job_id] = out
+            self.parts.bar.tell(self.tr("Writing the dataset …"), Level.INFO)
+
+        self.jobs.start("export", parameters, started=started, failed=self.parts.bar.tell_error)
+
+    def _on_jobs_told(self, job_id: str, event: Event) -> None:
+        if event["event"] != "end" or job_id not in self._exports:
+            return
+        out = self._exports.pop(job_id)
+        if event["figures"]:
+            show = partial(QDesktopServices.openUrl, QUrl.fromLocalFile(str(out)))
+            self.parts.bar.tell(export_words(event["figures"], out), Level.DONE, self.tr("Show folder"), show)
+        elif event["error"]:
+            words = texts.sentence(event["error"]["code"], event["error"]["values"])
+            self.parts.bar.tell(words, Level.ERROR)
+        else:
+            self.parts.bar.hide()

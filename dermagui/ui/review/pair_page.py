@@ -317,6 +317,8 @@ class PairPage(Page):
         elif self.parts.strip.search.hasFocus():
             self.parts.strip.search.clear()
             self.parts.pane.view.setFocus()
+        elif self.parts.names.isVisible() and self._shown is not None:
+            self._show_text(self._shown)
         else:
             self.parts.pane.view.setFocus()
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from html import escape
 from string import ascii_uppercase
 
-from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QPalette
+from PySide6.QtCore import QEvent, QPoint, Qt, Signal
+from PySide6.QtGui import QPalette, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QSizePolicy, QVBoxLayout, QWidget
 
 from dermagui.records import Pair, PairKind, Role, Turn
@@ -37,12 +38,16 @@ class TurnEdit(QPlainTextEdit):
         self.setTabChangesFocus(True)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.document().documentLayout().documentSizeChanged.connect(lambda *_: self._fit())
+        self.textChanged.connect(self._fit)
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
         self._fit()
 
     def _fit(self) -> None:
-        lines = max(2, round(self.document().size().height()))
-        margins = 2 * (self.frameWidth() + round(self.document().documentMargin()))
+        lines = max(2, round(self.document().documentLayout().documentSize().height()))
+        margins = 2 * (self.frameWidth() + round(self.document().documentMargin())) + theme.GRID // 2
         self.setFixedHeight(lines * self.fontMetrics().lineSpacing() + margins)
 
 
@@ -51,6 +56,8 @@ class PairView(QWidget):
 
     typed = Signal()
     """Somebody typed in one of the fields."""
+    cursor_moved = Signal(QPoint)
+    """Where in this widget somebody writes now."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -160,6 +167,7 @@ class PairView(QWidget):
             field = TurnEdit(turn.text)
             field.setAccessibleName(self._title(n))
             field.textChanged.connect(self.typed)
+            field.cursorPositionChanged.connect(partial(self._on_field_cursor_position_changed, field))
             self._fields.append(field)
             self._add(field)
             if turn.role is Role.USER:
@@ -168,6 +176,9 @@ class PairView(QWidget):
         last = [n for n, turn in enumerate(reading.turns) if turn.role is Role.ASSISTANT]
         if self._fields:
             self._fields[last[-1] if last else 0].setFocus()
+
+    def _on_field_cursor_position_changed(self, field: TurnEdit) -> None:
+        self.cursor_moved.emit(field.mapTo(self, field.cursorRect().center()))
 
     @property
     def edited(self) -> tuple[Turn, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtGui import QAction
@@ -15,9 +15,9 @@ from dermagui.ui.widgets.key_icon import key_icon
 
 
 class RubricBox(QWidget):
-    """Shows the questions with what is answered so far."""
+    """Shows the questions with what is answered so far; there is an action for each of them."""
 
-    def __init__(self, action: Callable[[str], QAction], parent: QWidget | None = None) -> None:
+    def __init__(self, actions: Sequence[QAction], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._said: dict[str, str] = {}
         self._buttons: dict[str, QPushButton] = {}
@@ -29,8 +29,7 @@ class RubricBox(QWidget):
         grid.setHorizontalSpacing(theme.GRID)
         grid.setVerticalSpacing(theme.GRID // 2)
         grid.setColumnStretch(0, 1)
-        for row, (key, text) in enumerate(self._texts.items()):
-            does = action(f"review.rate_{row + 1}")
+        for row, ((key, text), does) in enumerate(zip(self._texts.items(), actions, strict=True)):
             button = QPushButton()
             icon, size = key_icon(does.shortcut())
             button.setIcon(icon)

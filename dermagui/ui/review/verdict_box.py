@@ -15,6 +15,7 @@ from dermagui.ui.review.words import whole
 from dermagui.ui.widgets.key_icon import follow_action
 
 _DECIDING = ("accept", "edit", "reject", "unsure")
+_RATING = ("rate_1", "rate_2", "rate_3", "rate_4")
 _EDITING = ("save_edit", "leave_edit")
 _BACK = ("skip", "undo", "redo")
 
@@ -27,7 +28,7 @@ class VerdictBox(QWidget):
 
     def __init__(self, action: Callable[[str], QAction], parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.rubric = RubricBox(action)
+        self.rubric = RubricBox([action(f"review.{name}") for name in _RATING])
         self._note_label = QLabel()
         self.note = QLineEdit()
         self._note_label.setBuddy(self.note)
@@ -92,7 +93,7 @@ class VerdictBox(QWidget):
         """Calls the line an impression that comes first, or a note."""
         self._note_label.setText(self.tr("My &impression") if first else self.tr("N&ote"))
         self.note.setPlaceholderText(
-            self.tr("What do you see? Return shows the answer.") if first else self.tr("N to write one")
+            self.tr("What do you see? Then Return") if first else self.tr("N to write one")
         )
 
     def show_progress(self, read: int, total: int) -> None:

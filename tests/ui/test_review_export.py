@@ -1,0 +1,115 @@
+"""Export from the page: what was accepted becomes a dataset; what cannot be done is said in the page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt, QUrl
+from PySide6.QtGui import QColor, QDesktopServices, QImage
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from dermagui import settings
+from dermagui.records import VerdictKind, VerdictMethod
+from dermagui.review.verdicts import decide
+from dermagui.storage import pairs, people
+from dermagui.ui.desk import Desk
+from dermagui.ui.jobs import Jobs
+from dermagui.ui.review.export_sheet import ExportSheet
+from dermagui.ui.review.page import ReviewPage
+from tests.fakes.projects import add_images, new_store, open_pair
+
+Wait = Callable[[Callable[[], object]], None]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A project with two pairs, one of them accepted."""
+    (tmp_path / "pictures").mkdir()
+    image = QImage(60, 40, QImage.Format.Format_RGB32)
+    image.fill(QColor("tan"))
+    assert image.save(str(tmp_path / "pictures" / "000000.png"))
+    with new_store(tmp_path / "study") as store:
+        (image_id,) = add_images(store, 1, root=tmp_path / "pictures")
+        # What a scan would have found, so that the picture is the one that the project knows.
+        import hashlib
+
+        content = (tmp_path / "pictures" / "000000.png").read_bytes()
+        sha256 = hashlib.sha256(content).hexdigest()
+        with store.writing() as conn:
+            conn.execute("UPDATE files SET sha256 = ?", (sha256,))
+            conn.execute("UPDATE images SET sha256 = ?", (sha256,))
+        made = [open_pair(image_id, f"A brown macule, number {n}.") for n in range(2)]
+        pairs.add_pairs(store, made)
+        ada = people.person(store, "Ada")
+        decide(store, ada, [made[0].uid], VerdictKind.ACCEPT, method=VerdictMethod.READ)
+    return tmp_path / "study"
+
+
+@pytest.fixture
+def page(desk: Desk, folder: Path, wait_until: Wait, application: QApplication) -> Iterator[ReviewPage]:
+    """The page with the pair that is left to decide."""
+    settings.set_value("person.name", "Ada")
+    jobs = Jobs(desk)
+    made = ReviewPage(desk, jobs)
+    desk.project_changed.connect(made.show_project)
+    made.show()
+    made.activateWindow()
+    assert QTest.qWaitForWindowActive(made)
+    desk.open_project(folder)
+    wait_until(lambda: made.walk.reading)
+    yield made
+    wait_until(lambda: not jobs.running)
+    made.close()
+    made.deleteLater()
+
+
+def _sheet(page: ReviewPage) -> ExportSheet:
+    QTest.keyClick(page.focusWidget() or page, Qt.Key.Key_E, Qt.KeyboardModifier.ControlModifier)
+    sheets = [sheet for sheet in page.findChildren(ExportSheet) if sheet.isVisible()]
+    assert len(sheets) == 1
+    return sheets[0]
+
+
+def test_what_was_accepted_is_written_and_the_folder_shown(
+    page: ReviewPage, tmp_path: Path, wait_until: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[QUrl] = []
+    monkeypatch.setattr(QDesktopServices, "openUrl", opened.append)
+    sheet, out = _sheet(page), tmp_path / "a dataset"
+    sheet.out.setText(str(out))
+    sheet.split.setText("100/0/0")
+    QTest.keyClick(sheet.split, Qt.Key.Key_Return)
+    wait_until(lambda: "Wrote" in page.parts.bar.text)
+    assert page.parts.bar.text == (
+        f"Wrote 1 pairs and 1 pictures to {out}: 1 to train, 0 to validate, 0 to test."
+    )
+    (line,) = (out / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    assert "number 0" in json.dumps(json.loads(line))
+    QTest.mouseClick(page.parts.bar._button, Qt.MouseButton.LeftButton)
+    assert opened == [QUrl.fromLocalFile(str(out))]
+
+
+def test_what_the_job_refuses_is_said_in_the_page(page: ReviewPage, tmp_path: Path, wait_until: Wait) -> None:
+    out = tmp_path / "full"
+    out.mkdir()
+    (out / "thesis.txt").write_text("mine", encoding="utf-8")
+    sheet = _sheet(page)
+    sheet.out.setText(str(out))
+    QTest.keyClick(sheet.out, Qt.Key.Key_Return)
+    wait_until(lambda: "not empty" in page.parts.bar.text)
+    assert [path.name for path in out.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("split", ["", "80/20", "half/half/none", "90/20/10"])
+def test_shares_that_make_no_sense_keep_the_sheet_open(page: ReviewPage, split: str) -> None:
+    sheet = _sheet(page)
+    sheet.split.setText(split)
+    QTest.keyClick(sheet.split, Qt.Key.Key_Return)
+    assert sheet.isVisible()
+    assert sheet.problem.isVisible()
+    assert page.jobs.running == {}
+    QTest.keyClick(sheet, Qt.Key.Key_Escape)
