@@ -12,6 +12,7 @@ from PySide6.QtCore import QEvent
 from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
 from dermagui.project import create_project
+from dermagui.ui.shell import state
 from dermagui.ui.shell.report import CrashDialog, ReportDialog
 from dermagui.ui.shell.welcome import Welcome
 from dermagui.ui.theme import apply_theme
@@ -35,14 +36,15 @@ def take_pictures(application: QApplication, out: Path, project: Path | None) ->
             window = Window()
             window.resize(1280, 800)
             window.show()
-            for state, folder in {"none": None, "empty": empty, "project": project}.items():
+            for kind, folder in {"none": None, "empty": empty, "project": project}.items():
                 if folder is not None:
                     window.desk.open_project(folder)
-                if folder is not None or state == "none":
-                    _save_all(window, application, out, f"{look}-{state}")
+                if folder is not None or kind == "none":
+                    _save_all(window, application, out, f"{look}-{kind}")
             window.close()
             window.deleteLater()
             application.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        state.forget_project(empty.resolve())
     return 0
 
 

@@ -67,6 +67,7 @@ def test_a_signal_closes_the_window_in_order(started: subprocess.Popen[bytes], t
 def test_pictures_of_every_page_are_taken(tmp_path: Path) -> None:
     with _start("--pictures", str(tmp_path / "pictures")) as process:
         assert process.wait(timeout=_PATIENCE_SECONDS) == 0
+    assert state.recent_projects() == [], "the empty project that was made for them is gone"
     names = {path.stem for path in (tmp_path / "pictures").glob("*.png")}
     for look in ("light", "dark"):
         for what in ("library", "generate", "review", "jobs", "privacy", "settings", "palette", "welcome-4"):

@@ -29,6 +29,12 @@ def remember_project(folder: Path) -> None:
     window_state().setValue("projects/recent", [str(path) for path in [folder, *others][:MOST_RECENT]])
 
 
+def forget_project(folder: Path) -> None:
+    """Takes a folder off the recent ones."""
+    left = [str(path) for path in recent_projects() if path != folder]
+    window_state().setValue("projects/recent", left)
+
+
 def is_set(key: str) -> bool:
     """Whether a mark was set here before."""
     return window_state().value(key, "") == "yes"
