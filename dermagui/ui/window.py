@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QMainWindow,
     QMenu,
     QSplitter,
-    QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -44,6 +43,7 @@ from dermagui.ui.shell.start_page import StartPage
 from dermagui.ui.shell.title_strip import TitleStrip
 from dermagui.ui.shell.welcome import Welcome
 from dermagui.ui.widgets.bar import Bar, Level
+from dermagui.ui.widgets.pages import Pages
 
 _MENU = (
     "project.new",
@@ -75,8 +75,8 @@ class Window(QMainWindow):
         self.pages: dict[str, Page] = {page.name: page for page in self._build_pages()}
         self._stale: dict[str, frozenset[str]] = {}
         self._name = next(iter(self.pages))
-        self._stack = QStackedWidget()
-        self._details = QStackedWidget()
+        self._stack = Pages()
+        self._details = Pages()
         self._middle = QSplitter(Qt.Orientation.Horizontal)
         self._rail = Rail(list(self.pages))
         self._actions = {row.id: self._make_action(row) for row in actions.WINDOW}

@@ -132,6 +132,16 @@ def _tab_stops(page: QWidget) -> list[QWidget]:
     return stops
 
 
+def test_every_page_fits_a_small_screen(window: Window, application: QApplication, demo: Path) -> None:
+    window.desk.open_project(demo)
+    for name in window.pages:
+        window.show_page(name)
+        pictures.settle(application, window)
+        least = window.minimumSizeHint()
+        assert least.width() <= 1280, name
+        assert least.height() <= 700, name
+
+
 def test_every_row_of_the_table_names_a_method(window: Window) -> None:
     for name in ("", *window.pages):
         owner = window.pages[name] if name else window
