@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from dermagui.storage.database import Store
 
 PREVIEWS = 5
-_SECONDS_PER_REQUEST = 5
-"""A guess for the time before anything was measured: how long an answer takes."""
 
 
 def declare(commands: Commands) -> None:
@@ -146,31 +145,34 @@ def run(arguments: Arguments) -> int:
 
 def plan_from(arguments: Arguments) -> Plan:
     """The plan that the command line and the settings describe."""
-    from dermagui import settings
-    from dermagui.generation.plan import Plan
+    from dermagui.generation.plan import plan_from_settings
 
     _refuse_without_meaning(arguments)
     if arguments.provider == "local":
         return _local_plan(arguments)
-    practice = arguments.provider == "practice"
-    return Plan(
-        provider=arguments.provider,
-        model=arguments.model or ("practice" if practice else settings.text("gemini.model")),
-        base_url=arguments.base_url or ("" if practice else settings.text("gemini.base_url")),
-        api_version=settings.text("gemini.api_version"),
-        service_tier="flex" if arguments.flex else settings.text("gemini.service_tier"),
-        key_tier=arguments.tier or settings.text("gemini.key_tier"),
-        bank=arguments.bank or settings.text("generation.bank"),
-        questions=arguments.questions or settings.number("generation.questions"),
-        metadata=MetadataMode(arguments.metadata or settings.text("generation.metadata")),
+    plan = _with_said(plan_from_settings(arguments.provider), arguments)
+    return replace(
+        plan,
+        model=arguments.model or plan.model,
+        base_url=arguments.base_url or plan.base_url,
+        service_tier="flex" if arguments.flex else plan.service_tier,
+        key_tier=arguments.tier or plan.key_tier,
+        recipe=PixelRecipe(longest_side=arguments.longest_side or plan.recipe.longest_side),
+        concurrency=arguments.concurrency or plan.concurrency,
+        budget_micro_usd=arguments.budget,
+    )
+
+
+def _with_said(plan: Plan, arguments: Arguments) -> Plan:
+    """The plan with what the command line says of it, whoever answers."""
+    return replace(
+        plan,
+        bank=arguments.bank or plan.bank,
+        questions=arguments.questions or plan.questions,
+        metadata=MetadataMode(arguments.metadata or plan.metadata),
         language=arguments.language,
         seed=arguments.seed,
-        max_output_tokens=settings.number("generation.max_output_tokens"),
-        recipe=PixelRecipe(longest_side=arguments.longest_side or settings.number("generation.longest_side")),
         limit=arguments.limit,
-        concurrency=arguments.concurrency or settings.number("generation.concurrency"),
-        budget_micro_usd=arguments.budget,
-        timeout_seconds=settings.number("gemini.timeout_seconds"),
         time_budget_seconds=arguments.time_budget,
     )
 
@@ -187,33 +189,15 @@ def _refuse_without_meaning(arguments: Arguments) -> None:
 
 def _local_plan(arguments: Arguments) -> Plan:
     """A plan that a model on this computer answers: what only matters elsewhere is left empty."""
-    from dermagui import settings
     from dermagui.generation.local import name_model
-    from dermagui.generation.plan import Plan
+    from dermagui.generation.plan import plan_from_settings
 
     if not arguments.model:
         raise UserError("generate.no_model")
     say("Looking into the model's files.")
     name, version, files = name_model(arguments.model, arguments.mmproj)
-    return Plan(
-        provider="local",
-        model=name,
-        base_url="",
-        api_version="",
-        service_tier="",
-        key_tier="",
-        bank=arguments.bank or settings.text("generation.bank"),
-        questions=arguments.questions or settings.number("generation.questions"),
-        metadata=MetadataMode(arguments.metadata or settings.text("generation.metadata")),
-        language=arguments.language,
-        seed=arguments.seed,
-        max_output_tokens=settings.number("generation.max_output_tokens"),
-        limit=arguments.limit,
-        concurrency=1,
-        time_budget_seconds=arguments.time_budget,
-        model_version=version,
-        model_files=files,
-    )
+    plan = _with_said(plan_from_settings("local"), arguments)
+    return replace(plan, model=name, model_version=version, model_files=files)
 
 
 def _key(plan: Plan) -> str | None:
@@ -259,9 +243,10 @@ def _say_terms(found: Terms) -> None:
 
 def _what_will_happen(store: Store, plan: Plan, left: int, estimate: Estimate) -> str:
     """The one line of count, time, money and stop; and what may have been billed in vain."""
-    from dermagui.storage import images, requests
+    from dermagui.generation.outlook import minutes_of, why_nothing
+    from dermagui.storage import requests
 
-    minutes = max(1, round(left * _SECONDS_PER_REQUEST / plan.concurrency / 60))
+    minutes = minutes_of(plan, left)
     stop = f", stops at {usd(plan.budget_micro_usd)}" if plan.budget_micro_usd is not None else ""
     money = f"about {usd(estimate.expected_micro_usd)} and at most {usd(estimate.high_micro_usd)}"
     rehearsed = " (rehearsed: nothing is sent and nothing is paid)" if plan.simulated else ""
@@ -269,7 +254,8 @@ def _what_will_happen(store: Store, plan: Plan, left: int, estimate: Estimate) -
     if plan.local:
         text = _what_will_happen_here(plan, left)
     if not left:
-        text = sentence(_why_nothing(store, plan), {"count": images.count_images(store)})
+        why = why_nothing(store, plan)
+        text = sentence(why.code, why.values)
     unknown, at_risk = requests.open_unknown(store)
     if unknown:
         text += (
@@ -286,16 +272,6 @@ def _what_will_happen_here(plan: Plan, left: int) -> str:
         f"{left:,} requests to {plan.model} on this computer; nothing leaves it and nothing is paid"
         f"{stop}. How long it takes is told after the first answers."
     )
-
-
-def _why_nothing(store: Store, plan: Plan) -> str:
-    from dermagui.storage import images
-
-    if not images.count_images(store):
-        return "generate.no_images"
-    if plan.local:
-        return "generate.all_done" if any(images.ready_images(store)) else "generate.none_here"
-    return "generate.all_done" if any(images.sendable_images(store)) else "generate.none_may_leave"
 
 
 def _run(arguments: Arguments, parameters: dict[str, Any], key: str | None) -> tuple[int, dict[str, Any]]:

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from dermagui import paths
+from dermagui import paths, settings
 from dermagui.generation.bank import choose_questions, load_bank
 from dermagui.generation.fields import weighted_value
 from dermagui.generation.prompt import Prompt, build_prompt
@@ -89,6 +89,30 @@ class Plan:
     def as_json(self) -> dict[str, Any]:
         """The plan as plain values; ``plan_from_json`` reads it back."""
         return asdict(self)
+
+
+def plan_from_settings(provider: str) -> Plan:
+    """The plan that the settings describe, for ``gemini``, ``practice`` or ``local``.
+
+    Raises what the settings raise; a local plan still needs its model.
+    """
+    gemini, local = provider == "gemini", provider == "local"
+    return Plan(
+        provider=provider,
+        model=settings.text("gemini.model") if gemini else provider,
+        base_url=settings.text("gemini.base_url") if gemini else "",
+        # What only matters elsewhere is empty where nothing leaves.
+        api_version="" if local else settings.text("gemini.api_version"),
+        service_tier="" if local else settings.text("gemini.service_tier"),
+        key_tier="" if local else settings.text("gemini.key_tier"),
+        bank=settings.text("generation.bank"),
+        questions=settings.number("generation.questions"),
+        metadata=MetadataMode(settings.text("generation.metadata")),
+        max_output_tokens=settings.number("generation.max_output_tokens"),
+        recipe=PixelRecipe() if local else PixelRecipe(settings.number("generation.longest_side")),
+        concurrency=1 if local else settings.number("generation.concurrency"),
+        timeout_seconds=settings.number("gemini.timeout_seconds"),
+    )
 
 
 def plan_from_json(values: Mapping[str, Any]) -> Plan:

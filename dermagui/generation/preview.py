@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from dermagui.errors import from_os_error
@@ -11,6 +12,7 @@ from dermagui.generation.local import recipe_of
 from dermagui.generation.plan import Plan, Planned
 from dermagui.library.pixels import cached_pixels
 from dermagui.paths import display_path
+from dermagui.records import PersonalData, Picture, Pixels
 from dermagui.storage import images
 from dermagui.storage.database import Store
 
@@ -36,20 +38,43 @@ def write_previews(store: Store, plan: Plan, planned: Sequence[Planned], folder:
     return "\n".join([*texts, f"{count} {NOTICE}"])
 
 
-def _write_preview(store: Store, plan: Plan, request: Planned, folder: Path, number: int) -> str:
-    cache = store.folder / "cache" / "pixels"
-    picture = images.picture_of(store, request.image_id)
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """One request as it would be sent: the exact pixels, and what in its words may identify a person."""
+
+    request: Planned
+    pixels: Pixels
+    findings: tuple[PersonalData, ...]
+    sent: frozenset[str]
+    """The fields, and ``question``, whose text goes along."""
+
+
+def preview_of(project: Path, plan: Plan, request: Planned, picture: Picture) -> Preview:
+    """Prepares a request as the job prepares it, and sends nothing; ``picture`` is its original.
+
+    Raises what decoding raises.
+    """
     recipe = recipe_of(plan, picture)
-    pixels = cached_pixels(cache, request.sha256, picture, recipe, request.redactions)
-    name = f"{number}.{pixels.mime_type.removeprefix('image/').replace('jpeg', 'jpg')}"
-    (folder / name).write_bytes(pixels.encoded)
-    prompt = request.prompt
+    cache = project / "cache" / "pixels"
     said = {field: "; ".join(values) for field, values in request.fields.items()}
     findings = identifying_text(
         said | {"question": request.chosen.text, "file name": Path(picture.path).name}
     )
+    return Preview(
+        request,
+        cached_pixels(cache, request.sha256, picture, recipe, request.redactions),
+        findings,
+        frozenset({*request.prompt.hinted, *request.prompt.given, "question"}),
+    )
+
+
+def _write_preview(store: Store, plan: Plan, request: Planned, folder: Path, number: int) -> str:
+    shown_now = preview_of(store.folder, plan, request, images.picture_of(store, request.image_id))
+    pixels, findings = shown_now.pixels, shown_now.findings
+    name = f"{number}.{pixels.mime_type.removeprefix('image/').replace('jpeg', 'jpg')}"
+    (folder / name).write_bytes(pixels.encoded)
+    prompt = request.prompt
     shown = "is shown to the model, here" if plan.local else "is sent"
-    sent = {*prompt.hinted, *prompt.given, "question"}
     lines = [
         f"--- request {number}: image {request.image_id} to {plan.model}",
         f"picture: {name}, {pixels.width}x{pixels.height} pixels, {len(pixels.encoded):,} bytes, "
@@ -59,7 +84,7 @@ def _write_preview(store: Store, plan: Plan, request: Planned, folder: Path, num
         f"fields withheld: {', '.join(prompt.withheld) or 'none'}",
         *(
             f"may identify a person: {found.tag} in {found.place}: {display_path(found.value)} "
-            f"({shown if found.place in sent else 'stays here'})"
+            f"({shown if found.place in shown_now.sent else 'stays here'})"
             for found in findings
         ),
         "system:",
