@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,8 +36,6 @@ def folder(tmp_path: Path) -> Path:
     with new_store(tmp_path / "study") as store:
         (image_id,) = add_images(store, 1, root=tmp_path / "pictures")
         # What a scan would have found, so that the picture is the one that the project knows.
-        import hashlib
-
         content = (tmp_path / "pictures" / "000000.png").read_bytes()
         sha256 = hashlib.sha256(content).hexdigest()
         with store.writing() as conn:

@@ -101,6 +101,7 @@ class Parts:
     def show_opened(self, opened: Opened) -> None:
         """Shows whose queue this is, and what it may be filtered by."""
         self.reviewer.setText(opened.person.name.replace("&", "&&"))
+        self.reviewer.setAccessibleName(self.reviewer.tr("Reviewer: {name}").format(name=opened.person.name))
         self.strip.show_choices(Choices(opened.question_keys, opened.sources))
         self.strip.show_filter(opened.place.wanted, opened.place.order, opened.person.uid)
 

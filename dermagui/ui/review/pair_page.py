@@ -7,8 +7,8 @@ from functools import partial, partialmethod
 from pathlib import Path
 from typing import ClassVar
 
-from PySide6.QtCore import QTimer
-from PySide6.QtGui import QHideEvent, QShowEvent
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QGuiApplication, QHideEvent, QShowEvent
 from PySide6.QtWidgets import QMenu, QWidget
 
 from dermagui.errors import DermaError
@@ -61,6 +61,9 @@ class PairPage(Page):
         self._connect()
 
     def _connect(self) -> None:
+        application = QGuiApplication.instance()
+        if isinstance(application, QGuiApplication):
+            application.applicationStateChanged.connect(lambda _: self._run_clock())
         self._draft_timer.timeout.connect(self._keep_draft)
         self._place_timer.timeout.connect(self._keep_place)
         self.walk.moved.connect(self._on_walk_moved)
@@ -99,7 +102,8 @@ class PairPage(Page):
             return
         if not same:
             self._hidden = state.is_set(_IMPRESSION) and reading.said is None
-            self._clock.restart(self.isVisible())
+            self._clock.restart()
+            self._run_clock()
             self.parts.show_pair(reading)
             self._place_timer.start()
         self._show_text(reading)
@@ -199,7 +203,10 @@ class PairPage(Page):
         self, kind: VerdictKind, reason: RejectReason | None = None, turns: tuple[Turn, ...] = ()
     ) -> None:
         reading, person = self._shown, self.person
-        if reading is None or person is None or self._wants_impression():
+        in_view = self.walk.reading
+        if reading is None or person is None or in_view is None or in_view.pair_id != reading.pair_id:
+            return  # the next pair is on its way, and the key may have been meant for it
+        if self._wants_impression():
             return
         note, rubric = self.parts.verdict.said
         seen = self.parts.pane.seen | {"flags": bool(reading.pair.flags), "answer": True}
@@ -354,10 +361,18 @@ class PairPage(Page):
         work = partial(desk_work.keep_where, person=self.person, place=place)
         self.desk.ask(work, owner=self, failed=self.parts.bar.tell_error)
 
+    def _run_clock(self) -> None:
+        """Counts while the pair can be seen and nobody works in another program."""
+        active = QGuiApplication.applicationState() is Qt.ApplicationState.ApplicationActive
+        if active and self.isVisible():
+            self._clock.run()
+        else:
+            self._clock.pause()
+
     def showEvent(self, event: QShowEvent) -> None:
-        self._clock.run()
         super().showEvent(event)
+        self._run_clock()
 
     def hideEvent(self, event: QHideEvent) -> None:
-        self._clock.pause()
         super().hideEvent(event)
+        self._run_clock()

@@ -12,10 +12,9 @@ class Stopwatch:
         self._before = 0.0
         self._since: float | None = None
 
-    def restart(self, running: bool) -> None:
-        """Begins at nought."""
-        self._before = 0.0
-        self._since = time.monotonic() if running else None
+    def restart(self) -> None:
+        """Stands still at nought."""
+        self._before, self._since = 0.0, None
 
     def run(self) -> None:
         """Goes on."""
