@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dermagui.records import FlagKind, Person, VerdictKind, VerdictMethod
+from dermagui.records import FlagKind, Origin, Person, VerdictKind, VerdictMethod
 from dermagui.review.queue import (
     Order,
     Place,
@@ -21,8 +21,9 @@ from dermagui.review.queue import (
     spots_from,
 )
 from dermagui.review.verdicts import decide
-from dermagui.storage import pairs, people
+from dermagui.storage import pairs, people, sources
 from dermagui.storage.database import Store
+from dermagui.storage.metadata import FileStatements, Statement, save_statements
 from dermagui.storage.queues import QueueFilter
 from tests.fakes.projects import add_images, add_many_pairs, new_store
 
@@ -102,3 +103,22 @@ def test_a_place_of_a_pair_that_is_gone_is_the_beginning(store: Store, ada: Pers
     elsewhere = replace(Place(pair_uid=_uid(store, whole[9])), order=Order.FLAGGED)
     assert spots_from(store, queue, elsewhere) == whole
     assert pairs.pair(store, elsewhere.pair_uid) is not None
+
+
+def test_rare_diagnoses_come_first_and_pairs_without_one_last(store: Store, ada: Person) -> None:
+    source = sources.list_sources(store)[0]
+    files = [row[0] for row in store.tuples("SELECT id FROM files ORDER BY id")]
+    said = [
+        FileStatements(file, (Statement("diagnosis", value),))
+        for file, value in zip(files, ("nevus", "nevus", "melanoma"), strict=False)
+    ]
+    save_statements(store, source.id, said, Origin.FILE, "table.csv")
+    queue = open_queue(store, ada.uid, QueueFilter(), Order.RARE)
+    spots = pairs_after(store, queue, None)
+    images = dict(store.tuples("SELECT pair_id, image_id FROM pair_images"))
+    order = [images[spot.pair_id] for spot in spots]
+    first, last = order.count(3), order.count(4)
+    assert len(spots) == PAIRS
+    assert set(order[:first]) == {3}
+    assert set(order[first:-last]) == {1, 2}
+    assert set(order[-last:]) == {4}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QImage
+from PySide6.QtGui import QAccessible, QColor, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QWidget
 
@@ -37,6 +37,7 @@ from dermagui.storage.database import Store
 from dermagui.storage.metadata import FileStatements, Statement, save_statements
 from dermagui.ui.desk import Desk
 from dermagui.ui.jobs import Jobs
+from dermagui.ui.review.layout import Parts
 from dermagui.ui.review.page import ReviewPage
 from tests.fakes.projects import add_images, new_store, open_pair
 
@@ -230,6 +231,43 @@ def test_letters_that_are_typed_trigger_nothing(
     assert _said(folder) == []
 
 
+def _column_of(parts: Parts, widget: QWidget) -> int:
+    """The head is read first, then the picture's side, then the text's."""
+    return next(
+        n for n, part in enumerate((parts.head, parts.pane, parts.middle)) if part.isAncestorOf(widget)
+    )
+
+
+def _place(page: ReviewPage, widget: QWidget) -> tuple[int, int]:
+    """Line by line; what stands in one line may differ in height."""
+    middle = widget.mapTo(page, widget.rect().center())
+    return middle.y() // 4, middle.x()
+
+
+def test_everything_that_takes_the_focus_has_a_name_of_its_own(reviewing: ReviewPage) -> None:
+    _press(reviewing, Qt.Key.Key_E)
+    for widget in (reviewing.parts.middle, reviewing.parts.head):
+        assert widget.isVisible()
+    focusable = [
+        widget
+        for widget in reviewing.findChildren(QWidget)
+        if widget.isVisible() and widget.focusPolicy() & Qt.FocusPolicy.TabFocus
+    ]
+    names = [QAccessible.queryAccessibleInterface(widget).text(QAccessible.Text.Name) for widget in focusable]
+    chain: list[QWidget] = []
+    at = reviewing.nextInFocusChain()
+    while at is not None and at is not reviewing:
+        chain += [at] if at in focusable else []
+        at = at.nextInFocusChain()
+    parts = reviewing.parts
+    places = [(_column_of(parts, widget), *_place(reviewing, widget)) for widget in chain]
+    assert places == sorted(places), "focus order is reading order"
+    assert len(names) > 15
+    assert "" not in names
+    assert len(set(names)) == len(names), names
+    assert not {type(widget).__name__ for widget in focusable} & set(names)
+
+
 # -- taking back ----------------------------------------------------------------------------------
 
 
@@ -312,6 +350,25 @@ def test_a_save_that_fails_keeps_everything_on_the_screen_and_in_a_copy(
     (event,) = _said(folder)
     assert (event.kind, event.turns, event.note) == (VerdictKind.EDIT, written, "odd network")
     assert not page.parts.bar.isVisible() or "copy" in page.parts.bar.text
+
+
+def test_even_a_fault_of_our_own_loses_no_verdict(
+    reviewing: ReviewPage, folder: Path, wait_until: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, uid = reviewing, _uid(reviewing)
+    real = verdicts.append_verdicts
+
+    def break_down(store: Store, events: object) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(verdicts, "append_verdicts", break_down)
+    _press(page, Qt.Key.Key_1)
+    _press(page, Qt.Key.Key_A)
+    wait_until(lambda: page.parts.bar.isVisible())
+    assert (_uid(page), page.parts.verdict.rubric.answers) == (uid, {"visible": "yes"})
+    monkeypatch.setattr(verdicts, "append_verdicts", real)
+    _decided(page, wait_until, lambda: _press(page, Qt.Key.Key_A))
+    assert [(event.pair_uid, event.rubric) for event in _said(folder)] == [(uid, {"visible": "yes"})]
 
 
 def test_a_project_that_can_only_be_read_offers_no_verdict(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QCoreApplication, QObject, Signal
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from dermagui.errors import DermaError
+from dermagui.errors import DataError, DermaError
 from dermagui.records import Person, Turn, Verdict
 from dermagui.storage.database import Store
 from dermagui.ui.desk import Desk
@@ -18,6 +19,8 @@ from dermagui.ui.review import desk_work
 from dermagui.ui.review.desk_work import Said
 
 _VERDICTS = frozenset({"verdicts"})
+_log = logging.getLogger(__name__)
+
 _Step = Callable[[Store, Person], tuple[Verdict, int | None]]
 
 
@@ -49,7 +52,7 @@ class Deciding(QObject):
         if not self.busy:
             self._set_busy(True)
             self._desk.ask(
-                partial(desk_work.save_verdict, person=person, said=said),
+                partial(_save, person=person, said=said),
                 partial(self._on_saved, pair_id),
                 owner=self,
                 failed=partial(self._on_not_saved, said),
@@ -104,12 +107,23 @@ class Deciding(QObject):
             self.busy_changed.emit()
 
 
+def _save(store: Store, person: Person, said: Said) -> None:
+    """Writes a verdict; even a fault of our own comes back to whoever still has it on the screen."""
+    try:
+        desk_work.save_verdict(store, person, said)
+    except (DermaError, OSError):
+        raise
+    except Exception as error:
+        _log.exception("a verdict was not saved")
+        raise DataError("bug") from error
+
+
 def save_copy(desk: Desk, said: Said, person: str, owner: QWidget, done: Callable[[Path], None]) -> None:
     """Asks for a file and writes a verdict into it that the project could not take."""
     text = json.dumps(said.as_dict(person), ensure_ascii=False, indent=1)
-    name, _ = QFileDialog.getSaveFileName(
-        owner, owner.tr("Save a copy of the verdict"), f"verdict-{said.pair_uid[-8:]}.json", "JSON (*.json)"
-    )
+    title = QCoreApplication.translate("review", "Save a copy of the verdict")
+    proposed = f"verdict-{said.pair_uid[-8:]}.json"
+    name, _ = QFileDialog.getSaveFileName(owner, title, proposed, "JSON (*.json)")
     if name:
         path = Path(name)
         desk.work(lambda: path.write_text(text, encoding="utf-8"), lambda _: done(path), owner=owner)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QFrame,
@@ -101,7 +101,8 @@ class Parts:
     def show_opened(self, opened: Opened) -> None:
         """Shows whose queue this is, and what it may be filtered by."""
         self.reviewer.setText(opened.person.name.replace("&", "&&"))
-        self.reviewer.setAccessibleName(self.reviewer.tr("Reviewer: {name}").format(name=opened.person.name))
+        words = QCoreApplication.translate("review", "Reviewer: {name}")
+        self.reviewer.setAccessibleName(words.format(name=opened.person.name))
         self.strip.show_choices(Choices(opened.question_keys, opened.sources))
         self.strip.show_filter(opened.place.wanted, opened.place.order, opened.person.uid)
 
@@ -110,6 +111,14 @@ class Parts:
         self.pane.show_sights(reading.sights)
         self.verdict.show_said(reading.said)
         self.scroll_to_top()
+
+    def edit(self, reading: Reading) -> None:
+        """Lets the turns be edited; Tab goes from the picture's side through the fields to the verdict."""
+        self.pair.edit(reading)
+        before: QWidget = self.pane.on_button
+        for field in self.pair.fields:
+            QWidget.setTabOrder(before, field)
+            before = field
 
     def scroll_to_top(self) -> None:
         """Shows the beginning of the text."""

@@ -299,7 +299,7 @@ class PairPage(Page):
             self._editing = True
             self.parts.verdict.show_editing(True)
             self._update_actions()
-            self.parts.pair.edit(self._shown)
+            self.parts.edit(self._shown)
 
     def save_edit(self) -> None:
         """The pair is good as it was written here."""

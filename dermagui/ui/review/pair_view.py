@@ -63,7 +63,8 @@ class PairView(QWidget):
         super().__init__(parent)
         self._reading: Reading | None = None
         self._answer_hidden = False
-        self._fields: list[TurnEdit] = []
+        self.fields: list[TurnEdit] = []
+        """The fields of an edit, one for each turn; empty while nothing is edited."""
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(theme.GRID * 2, theme.GRID * 2, theme.GRID * 2, theme.GRID * 2)
         self._column.setSpacing(theme.GRID)
@@ -76,7 +77,7 @@ class PairView(QWidget):
     def changeEvent(self, event: QEvent) -> None:
         if event.type() in (QEvent.Type.FontChange, QEvent.Type.ApplicationFontChange):
             self._set_measure()
-        if event.type() is QEvent.Type.PaletteChange and self._reading and not self._fields:
+        if event.type() is QEvent.Type.PaletteChange and self._reading and not self.fields:
             self.show_reading(self._reading, answer_hidden=self._answer_hidden)
         super().changeEvent(event)
 
@@ -168,14 +169,14 @@ class PairView(QWidget):
             field.setAccessibleName(self._title(n))
             field.textChanged.connect(self.typed)
             field.cursorPositionChanged.connect(partial(self._on_field_cursor_position_changed, field))
-            self._fields.append(field)
+            self.fields.append(field)
             self._add(field)
             if turn.role is Role.USER:
                 self._add_payload(reading.pair, False)
         self._column.addStretch(1)
         last = [n for n, turn in enumerate(reading.turns) if turn.role is Role.ASSISTANT]
-        if self._fields:
-            self._fields[last[-1] if last else 0].setFocus()
+        if self.fields:
+            self.fields[last[-1] if last else 0].setFocus()
 
     def _on_field_cursor_position_changed(self, field: TurnEdit) -> None:
         self.cursor_moved.emit(field.mapTo(self, field.cursorRect().center()))
@@ -187,13 +188,13 @@ class PairView(QWidget):
             return ()
         turns = self._reading.draft or self._reading.turns
         return tuple(
-            Turn(turn.role, field.toPlainText()) for turn, field in zip(turns, self._fields, strict=False)
+            Turn(turn.role, field.toPlainText()) for turn, field in zip(turns, self.fields, strict=False)
         )
 
     # -- parts ----------------------------------------------------------------------------------
 
     def _clear(self) -> None:
-        self._fields = []
+        self.fields = []
         while (part := self._column.takeAt(0)) is not None:
             widget = part.widget()
             if widget is not None:

@@ -31,9 +31,9 @@ class PicturePane(QWidget):
         """Whether metadata of this pair were on the screen."""
         self.view = PictureView()
         self._count = QLabel()
+        self.zoom_button = QPushButton()
         self.metadata_button = QPushButton()
         self.next_button = QPushButton()
-        self.zoom_button = QPushButton()
         self.back_button = QPushButton()
         self.on_button = QPushButton()
         self._metadata = QLabel()
