@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from dermagui import __version__, paths
-from dermagui.chat.bundle_files import FILE_NAMES, BundleFile, Counter, Listener, hash_file, take_files
+from dermagui.chat.bundle_files import (
+    FILE_NAMES,
+    BundleFile,
+    Counter,
+    Listener,
+    hash_file,
+    read_text,
+    take_files,
+)
 from dermagui.chat.model_facts import ModelFacts, ProjectorFacts
 from dermagui.chat.pairing import (
     GgufFile,
@@ -26,6 +34,7 @@ from dermagui.chat.pairing import (
     refuse_unusable,
     usually_sees,
 )
+from dermagui.chat.prompt import check_template
 from dermagui.errors import DataError, DermaError, UserError, from_os_error
 from dermagui.paths import display_path
 from dermagui.storage.moments import new_uid, now
@@ -158,25 +167,31 @@ def add_model(
     name: str | None,
     listener: Listener,
     about: About | None = None,
+    template: Path | None = None,
 ) -> Bundle:
     """Makes a bundle of a model and its projector, which is looked for beside the model where none is named.
 
+    ``template`` is a chat template to be used instead of the model's own.
+
     The originals stay as they are: they are linked where the disk can, else copied. A bundle is complete or
     not there. Raises ``UserError``: ``bundle.exists``, ``bundle.bad_name``, ``disk.full``, what
-    ``refuse_unusable``, ``refuse_projector`` and ``choose_mmproj`` raise, and what ``read_header`` raises.
+    ``refuse_unusable``, ``refuse_projector``, ``choose_mmproj`` and ``check_template`` raise, and what
+    ``read_header`` raises.
     """
     model = read_file(gguf)
     refuse_unusable(model)
     projector = read_file(mmproj) if mmproj else choose_mmproj(model)
     if projector:
         refuse_projector(model, projector)
+    if template:
+        check_template(read_text(template))
     folder = _free_folder(name if name is not None else name_from(gguf))
     _remove_left_parts()
-    sources = {"model": model.path} | ({"mmproj": projector.path} if projector else {})
+    sources = {"model": model.path, "mmproj": projector and projector.path, "template": template}
     part = _part_folder()
     try:
         part.mkdir()
-        files = take_files(sources, part, listener)
+        files = take_files({role: path for role, path in sources.items() if path}, part, listener)
         bundle = _new_bundle(part, model, projector, files, about or About())
         _write_manifest(bundle)
         bundle = _put_in_place(bundle, folder)
@@ -333,5 +348,11 @@ def _warn(bundle: Bundle, facts: ModelFacts, listener: Listener) -> None:
     if bundle.image is None:
         code = "chat.mmproj_missing" if usually_sees(facts) else "chat.text_only"
         listener.warn(code, name=bundle.name, architecture=facts.architecture)
-    if not facts.has_template:
+    if "template" in bundle.files:
+        return
+    if not facts.template:
         listener.warn("chat.no_template", name=bundle.name)
+    try:
+        check_template(facts.template)
+    except DataError as error:
+        listener.warn(error.code, **error.values)

@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from dermagui.errors import DataError, UserError
+from dermagui.errors import DataError, UserError, from_os_error
 from dermagui.paths import display_path
 from dermagui.records import Progress
 
@@ -42,6 +42,16 @@ class BundleFile:
     size_bytes: int
     origin: str = ""
     """What it was called where it came from."""
+
+
+def read_text(path: Path) -> str:
+    """A template or a schema. Raises ``UserError`` ``chat.not_text``, or what the disk refuses."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise from_os_error(error, path) from error
+    except UnicodeDecodeError as error:
+        raise UserError("chat.not_text", path=os.fspath(path)) from error
 
 
 class Counter:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from dermagui.chat.bundle import Bundle, find_bundle
 from dermagui.chat.pairing import choose_mmproj, read_file
-from dermagui.errors import UserError, from_os_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +32,6 @@ def find_model(called: str, mmproj: Path | None, *, looks: bool) -> FoundModel:
         found = choose_mmproj(read_file(path))
         mmproj = found.path if found else None
     return FoundModel(path.name, {"model": path} | ({"mmproj": mmproj} if mmproj else {}))
-
-
-def read_text(path: Path) -> str:
-    """A template or a schema. Raises ``UserError`` ``chat.not_text``, or what the disk refuses."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise from_os_error(error, path) from error
-    except UnicodeDecodeError as error:
-        raise UserError("chat.not_text", path=os.fspath(path)) from error
 
 
 def _of_bundle(bundle: Bundle, mmproj: Path | None) -> FoundModel:

@@ -50,26 +50,30 @@ def memory_needed(
     *,
     batch_tokens: int = BATCH_TOKENS,
     kv_number_bytes: float = _F16_BYTES,
+    fused: bool = False,
 ) -> Memory:
     """What a chat with so many tokens needs; pictures take part of the context.
 
     An estimate. It agreed with what llama.cpp reserves where that was measured, to the last byte for weights
     and for keys and values, within a twentieth for working memory. Keys and values are 2 x layers x tokens x
     KV heads x head length x bytes of a number; layers with a sliding window keep the whole context too,
-    unless llama.cpp is told otherwise. Working memory is that of one batch at the widest place of the graph,
-    the logits, or the feed forward part with the attention mask, with fused attention. A constant stands for
-    threads and allocators; what the image encoder works with is a guess. Pages of a mapped file count as
-    needed: a model that is swapped out answers a hundred times slower.
+    unless llama.cpp is told otherwise. Working memory is that of one batch at the widest place of the graph:
+    the logits, the feed forward part with the attention mask, or attention itself. Where that is not
+    ``fused``, as on a CPU, every head holds a number for each pair of tokens. A constant stands for threads
+    and allocators; what the image encoder works with is a guess. Pages of a mapped file count as needed: a
+    model that is swapped out answers a hundred times slower.
     """
     if image_tokens is None:
         image_tokens = usual_image_tokens(mmproj)
     batch, width = max(batch_tokens, image_tokens), model.embedding_length
     logits = _F32_BYTES * (model.vocabulary + 2 * width)
-    forward = _F32_BYTES * (3 * model.feed_forward_length + 4 * width) + _F16_BYTES * context_tokens
+    mask = (_F16_BYTES if fused else _F32_BYTES) * context_tokens
+    forward = _F32_BYTES * (3 * model.feed_forward_length + 4 * width) + mask
+    attention = _F32_BYTES * (model.heads * context_tokens + 6 * width) + mask
     return Memory(
         weights=model.weight_bytes,
         kv=round(model.kv_numbers_per_token * context_tokens * kv_number_bytes),
-        compute=FIXED_BYTES + batch * max(logits, forward),
+        compute=FIXED_BYTES + batch * max(logits, forward, 0 if fused else attention),
         projector=_projector_bytes(mmproj, image_tokens) if mmproj else 0,
     )
 

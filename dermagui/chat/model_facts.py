@@ -70,7 +70,8 @@ class ModelFacts:
     """Keys and values of one position, over all layers."""
     vocabulary: int
     deepstack_layers: int
-    has_template: bool
+    template: str
+    """The chat template; empty where there is none, or one of a megabyte."""
     licence: str
     base: str
     projector: ProjectorFacts | None
@@ -153,7 +154,7 @@ def describe(header: Header) -> ModelFacts:
         * (head_length + value_length),
         vocabulary=_vocabulary(header),
         deepstack_layers=header.whole(f"{architecture}.n_deepstack_layers"),
-        has_template=bool(header.text("tokenizer.chat_template")),
+        template=header.text("tokenizer.chat_template"),
         licence=_plain(header.text("general.license")),
         base=_plain(header.text("general.base_model.0.name")),
         projector=_projector(header) if architecture == "clip" else None,

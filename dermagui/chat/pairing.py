@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from dermagui.chat.catalogue import load_catalogue
 from dermagui.chat.gguf_header import read_header
 from dermagui.chat.model_facts import GgufKind, ModelFacts, describe
 from dermagui.errors import DataError, UserError
@@ -55,12 +56,12 @@ def read_file(path: Path) -> GgufFile:
 def refuse_unusable(model: GgufFile) -> None:
     """Raises ``UserError`` where a file cannot be chatted with, each reason with its own way on.
 
-    ``chat.mllama``, ``chat.is_mmproj`` (names the models that the projector belongs to) or
-    ``chat.is_mmproj_alone``, ``chat.is_adapter``, ``chat.not_a_model``.
+    ``chat.mllama`` (names the suggested models), ``chat.is_mmproj`` (names the models that the projector
+    belongs to) or ``chat.is_mmproj_alone``, ``chat.is_adapter``, ``chat.not_a_model``.
     """
     path, facts = display_path(model.path), model.facts
     if facts.architecture == UNSUPPORTED:
-        raise UserError("chat.mllama", path=path)
+        raise UserError("chat.mllama", path=path, models=[model.name for model in load_catalogue()])
     if facts.kind is GgufKind.PROJECTOR:
         models = [display_path(found.path.name) for found in find_models(model)]
         if models:

@@ -59,8 +59,8 @@ def parts_of_prompt(
     """The prompt for the next answer, in order.
 
     ``looks_special`` says whether a text contains the name of a control token; what a user writes stays
-    text all the same. Raises ``DataError`` ``chat.template_error`` where the template does not parse, refuses
-    these turns, or drops some of what was said.
+    text all the same. Raises what ``check_template`` raises, and ``DataError`` ``chat.template_error`` where
+    the template refuses these turns, or drops some of what was said.
     """
     compiled = _compile(template)
     failure: DataError | None = None
@@ -74,6 +74,13 @@ def parts_of_prompt(
     raise failure
 
 
+def check_template(template: str) -> None:
+    """Raises ``DataError``: ``chat.template_syntax`` where a template does not parse, ``chat.template_error``
+    where it is too much for the parser.
+    """
+    _compile(template)
+
+
 def _compile(template: str) -> jinja2.Template:
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols", _Generation]
@@ -85,6 +92,9 @@ def _compile(template: str) -> jinja2.Template:
     }
     try:
         return environment.from_string(template)
+    except jinja2.TemplateSyntaxError as error:
+        detail = (error.message or "")[:300]
+        raise DataError("chat.template_syntax", line=error.lineno, detail=detail) from error
     except Exception as error:  # whatever a stranger's program makes the parser raise
         raise _template_error(error) from error
 

@@ -22,6 +22,7 @@ from dermagui.chat.memory import BATCH_TOKENS, DEFAULT_IMAGE_TOKENS, memory_need
 from dermagui.chat.model_facts import ModelFacts, ProjectorFacts
 from dermagui.chat.pairing import read_file, refuse_projector, refuse_unusable
 from dermagui.chat.pictures import seen_by
+from dermagui.chat.prompt import check_template
 from dermagui.chat.protocol import (
     Adapter,
     ChatTurn,
@@ -119,11 +120,12 @@ class Session:
     ) -> None:
         """Looks into the files and starts nothing yet.
 
-        Raises ``UserError`` ``chat.context_too_large``, and what ``read_header``, ``refuse_unusable`` and
-        ``refuse_projector`` raise.
+        Raises ``UserError`` ``chat.context_too_large``, and what ``read_header``, ``refuse_unusable``,
+        ``refuse_projector`` and ``check_template`` raise.
         """
         model = read_file(files.model)
         refuse_unusable(model)
+        check_template(files.template or model.facts.template)
         self.model: ModelFacts = model.facts
         self.mmproj: ModelFacts | None = None
         if files.mmproj is not None:
@@ -137,6 +139,7 @@ class Session:
         self._child: Child | None = None
         self._number = 0
         self._stopped = 0
+        self._unheard = False
         self._deadline: float | None = None
         self._doing = "start"
         self.loaded: dict[str, Any] = {}
@@ -203,7 +206,7 @@ class Session:
 
     def close(self) -> None:
         """Ends the child; may be called again."""
-        self.loaded = {}
+        self.loaded, self._unheard = {}, False
         child, self._child = self._child, None
         if child is not None:
             child.end()
@@ -263,13 +266,18 @@ class Session:
             raise self._death(gone.reason, gone.detail) from gone
 
     def _exchange(self, request: Message, blobs: Sequence[bytes]) -> Iterator[Message]:
-        """Sends a request and passes on what comes back, up to its end."""
+        """Sends a request and passes on what comes back, up to its end. One that nobody listened to until its
+        end, such as for an error of the listener, is stopped, and what still comes of it is dropped.
+        """
         child = self._child
         assert child is not None
+        unheard, self._unheard = self._unheard, True
         self._number += 1
         self._doing = _FIRST.get(request["do"], "prompt")
         ended = False
         try:
+            if unheard:
+                child.send({"do": "stop", "number": self._number - 1})
             child.send({**request, "number": self._number}, blobs)
             while not ended:
                 message = self._next(child)
@@ -298,7 +306,8 @@ class Session:
                 self.close()
                 return {"event": "done", "ended": "stopped"}
             message = child.receive(_LOOK_SECONDS)
-            if message is not None and message["event"] != "ready":
+            if message is not None and message["number"] in (self._number, 0) and message["event"] != "ready":
+                self._unheard = message["event"] not in ("done", "error")
                 self._doing = message.get(
                     "doing", "generate" if message["event"] == "tokens" else self._doing
                 )
@@ -366,9 +375,11 @@ def image_tokens(projector: ProjectorFacts | None, wanted: int) -> int:
 
 def _load_request(files: ModelFiles, room: Room, model: ModelFacts, mmproj: ModelFacts | None) -> Load:
     memory = memory_needed(model, mmproj, room.context_tokens, room.image_tokens)
-    if memory.kv > memory_bytes():  # llama.cpp would fill the memory for minutes before it gave up
-        detail = f"{memory.kv / 1e9:,.0f} GB"
+    needed = memory.kv + memory.compute
+    if needed > memory_bytes():  # llama.cpp would fill the memory for minutes before it gave up
+        detail = f"{needed / 1e9:,.0f} GB"
         raise UserError("chat.context_too_large", context_tokens=room.context_tokens, detail=detail)
+    on_card = memory_needed(model, mmproj, room.context_tokens, room.image_tokens, fused=True)
     return Load(
         model=os.path.abspath(files.model),
         mmproj=os.path.abspath(files.mmproj) if files.mmproj else None,
@@ -378,6 +389,6 @@ def _load_request(files: ModelFiles, room: Room, model: ModelFacts, mmproj: Mode
         image_tokens=room.image_tokens,
         gpu_layers=room.gpu_layers,
         threads=room.threads or physical_cores(),
-        gpu_layer_bytes=(memory.weights + memory.kv) // (model.layers + 1),
-        gpu_fixed_bytes=memory.compute + memory.projector,
+        gpu_layer_bytes=(on_card.weights + on_card.kv) // (model.layers + 1),
+        gpu_fixed_bytes=on_card.compute + on_card.projector,
     )

@@ -17,7 +17,7 @@ from dermagui.texts import sentence
 
 if TYPE_CHECKING:
     from dermagui.chat.protocol import Adapter, ChatTurn, Rgb, Sampling
-    from dermagui.chat.session import Answer, Event, ModelFiles, Session
+    from dermagui.chat.session import Answer, Event, ModelFiles, Room, Session
     from dermagui.storage.chats import ChatImage
     from dermagui.storage.database import Store
 
@@ -47,6 +47,22 @@ def declare(commands: Commands) -> None:
         "--seed", type=int, metavar="S", help="for a temperature above 0 (default: by chance)"
     )
     parser.add_argument("--context", type=_count, default=4096, metavar="N", help="tokens of the whole chat")
+    parser.add_argument(
+        "--image-tokens",
+        type=_count,
+        metavar="N",
+        help="at most for a picture, where the model leaves it free",
+    )
+    parser.add_argument(
+        "--gpu-layers",
+        type=_layers,
+        metavar="N",
+        help="on the graphics card (default: what fits; 0: the CPU)",
+    )
+    parser.add_argument("--threads", type=_count, metavar="N", help="default: one for each core")
+    parser.add_argument(
+        "--template", type=Path, metavar="FILE", help="a chat template instead of the model's"
+    )
     parser.add_argument("--project", type=Path, metavar="P", help="keep the chat in this project")
     json_argument(parser)
     parser.set_defaults(run=run)
@@ -72,6 +88,10 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _layers(text: str) -> int:
+    return 0 if text == "0" else _count(text)
+
+
 def _labels(text: str) -> list[str]:
     return [label.strip() for label in text.split(",") if label.strip()]
 
@@ -80,6 +100,9 @@ def _work(arguments: Arguments) -> int:
     from dermagui.chat.worker.serve import serve
 
     return serve(arguments.address)
+
+
+_SEEN = ("sha256", "width", "height", "tokens")
 
 
 @dataclass(slots=True)
@@ -97,13 +120,13 @@ class _Chat:
 def run(arguments: Arguments) -> int:
     """Asks one prompt after the other."""
     from dermagui.chat.bundle import NOTICE
-    from dermagui.chat.session import Room, Session
+    from dermagui.chat.session import Session
 
     files, name, sha256 = _files(arguments)
     say(NOTICE)
     with ExitStack() as opened:
         store = _store(arguments, opened)
-        session = opened.enter_context(Session(files, Room(context_tokens=arguments.context)))
+        session = opened.enter_context(Session(files, _room(arguments)))
         hashed = _images_of_files(arguments.image, store)
         images = [session.see(Picture(path)) for path in arguments.image]
         chat = _chat(arguments)
@@ -119,14 +142,27 @@ def run(arguments: Arguments) -> int:
 
 def _files(arguments: Arguments) -> tuple[ModelFiles, str, str]:
     """The files to chat with, what the model is called, and its hash where it is known."""
-    from dermagui.chat.finding import find_model, read_text
+    from dermagui.chat.bundle_files import read_text
+    from dermagui.chat.finding import find_model
     from dermagui.chat.session import ModelFiles
 
     found = find_model(arguments.model, arguments.mmproj, looks=bool(arguments.image))
-    template = found.paths.get("template")
+    template = arguments.template or found.paths.get("template")
     words = read_text(template) if template else None
     sha256 = found.bundle.files["model"].sha256 if found.bundle else ""
     return ModelFiles(found.paths["model"], found.paths.get("mmproj"), words), found.name, sha256
+
+
+def _room(arguments: Arguments) -> Room:
+    from dermagui.chat.memory import DEFAULT_IMAGE_TOKENS
+    from dermagui.chat.session import Room
+
+    return Room(
+        context_tokens=arguments.context,
+        image_tokens=arguments.image_tokens or DEFAULT_IMAGE_TOKENS,
+        gpu_layers=arguments.gpu_layers,
+        threads=arguments.threads,
+    )
 
 
 def _store(arguments: Arguments, opened: ExitStack) -> Store | None:
@@ -153,7 +189,7 @@ def _images_of_files(paths: list[Path], store: Store | None) -> list[str]:
 
 
 def _chat(arguments: Arguments) -> _Chat:
-    from dermagui.chat.finding import read_text
+    from dermagui.chat.bundle_files import read_text
     from dermagui.chat.protocol import Adapter, Sampling
     from dermagui.chat.session import random_seed
 
@@ -257,7 +293,8 @@ def _told(chat: _Chat, session: Session, name: str, uid: str | None) -> dict[str
         "timings": [answer.seconds for answer in chat.answers],
         "prompt_tokens": [answer.prompt_tokens for answer in chat.answers],
         "reused_tokens": [answer.reused_tokens for answer in chat.answers],
-        "pixels": chat.answers[-1].images,
+        "pixels": [{name: seen[name] for name in _SEEN} for seen in chat.answers[-1].images],
+        "exact": [seen["exact"] for seen in chat.answers[-1].images],
         "labels": [answer.labels for answer in chat.answers],
         "seed": chat.sampling.seed,
         "loaded": session.loaded,

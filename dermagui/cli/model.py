@@ -73,11 +73,7 @@ def _inspect(arguments: Arguments) -> int:
     if mmproj:
         _tell_projector(mmproj)
     for line in memory:
-        print(
-            f"memory, about: {_size(line['total'])} for {line['context']:,} tokens (weights "
-            f"{_size(line['weights'])}, context {_size(line['kv'])}, work {_size(line['compute'])}, "
-            f"projector {_size(line['projector'])})"
-        )
+        print(_memory_line(line))
     if problem:
         say_error(problem)
     return 0
@@ -86,6 +82,7 @@ def _inspect(arguments: Arguments) -> int:
 def _judge(model: GgufFile, mmproj: Path | None) -> tuple[GgufFile | None, DermaError | None]:
     """The projector of a model, and why one cannot chat with it, as far as that is so."""
     from dermagui.chat.pairing import choose_mmproj, read_file, refuse_projector, refuse_unusable
+    from dermagui.chat.prompt import check_template
 
     projector = read_file(mmproj) if mmproj else None
     try:
@@ -93,13 +90,14 @@ def _judge(model: GgufFile, mmproj: Path | None) -> tuple[GgufFile | None, Derma
         projector = projector or choose_mmproj(model)
         if projector:
             refuse_projector(model, projector)
+        check_template(model.facts.template)
     except DermaError as problem:
         return projector, problem
     return projector, None
 
 
 def _memory(model: ModelFacts, mmproj: ModelFacts | None) -> list[dict[str, int]]:
-    from dermagui.chat.memory import memory_needed
+    from dermagui.chat.memory import memory_needed, usual_image_tokens
     from dermagui.chat.model_facts import GgufKind
 
     if model.kind is not GgufKind.MODEL:
@@ -107,8 +105,17 @@ def _memory(model: ModelFacts, mmproj: ModelFacts | None) -> list[dict[str, int]
     told = []
     for context in sorted({min(context, model.context_length or context) for context in CONTEXTS}):
         memory = memory_needed(model, mmproj, context)
-        told.append({"context": context, **asdict(memory), "total": memory.total})
+        figures = {"context": context, "image_tokens": usual_image_tokens(mmproj)}
+        told.append(figures | asdict(memory) | {"total": memory.total})
     return told
+
+
+def _memory_line(memory: dict[str, int]) -> str:
+    return (
+        f"memory, about: {_size(memory['total'])} for {memory['context']:,} tokens, of which a picture takes "
+        f"{memory['image_tokens']:,} (weights {_size(memory['weights'])}, context {_size(memory['kv'])}, "
+        f"work {_size(memory['compute'])}, projector {_size(memory['projector'])})"
+    )
 
 
 def _inspected(
@@ -130,13 +137,20 @@ def _inspected(
             "tensors": len(header.tensors),
             "metadata": {key: _as_json(value) for key, value in header.metadata.items()},
         },
-        "model": asdict(model.facts),
-        "mmproj": {"file": display_path(mmproj.path), **asdict(mmproj.facts)} if mmproj else None,
+        "model": _facts(model.facts),
+        "mmproj": {"file": display_path(mmproj.path), **_facts(mmproj.facts)} if mmproj else None,
         "memory": memory,
         "problem": {"code": problem.code, "text": sentence(problem.code, problem.values)}
         if problem
         else None,
     }
+
+
+def _facts(facts: ModelFacts) -> dict[str, Any]:
+    """What a file is; its template stands among the metadata already."""
+    told = asdict(facts)
+    template = told.pop("template")
+    return {**told, "has_template": bool(template)}
 
 
 def _as_json(value: Value | Scalar) -> object:
@@ -162,7 +176,7 @@ def _tell_facts(facts: ModelFacts) -> None:
             f"{facts.head_length} ({facts.kv_heads} for keys and values), vocabulary {facts.vocabulary:,}, "
             f"context {facts.context_length:,} tokens"
         )
-        print(f"chat template: {'yes' if facts.has_template else 'none'}")
+        print(f"chat template: {'yes' if facts.template else 'none'}")
     for name, text in (("licence", facts.licence), ("made from", facts.base)):
         if text:
             print(f"{name}: {text}")
@@ -191,19 +205,44 @@ def _declare_add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="the GGUF file of the model; it is only read")
     parser.add_argument("--mmproj", type=Path, metavar="FILE", help="its projector (default: looked for)")
     parser.add_argument("--name", metavar="N", help="what to call it (default: the name of the file)")
+    parser.add_argument(
+        "--template", type=Path, metavar="FILE", help="a chat template instead of the model's"
+    )
     json_argument(parser)
 
 
 def _add(arguments: Arguments) -> int:
     from dermagui.chat.bundle import add_model
 
-    bundle = add_model(arguments.file, arguments.mmproj, arguments.name, _Console())
+    bundle = add_model(
+        arguments.file, arguments.mmproj, arguments.name, _Console(), template=arguments.template
+    )
+    memory = _memory_of(bundle)
     if arguments.json:
-        print_json(_as_row(bundle))
+        print_json(_as_row(bundle) | {"memory": memory})
         return 0
     mmproj = bundle.files.get("mmproj")
     seeing = f" with the projector {mmproj.origin!r}" if mmproj else ""
     say(f"Added {bundle.name}{seeing}.")
+    for line in memory[:1]:
+        say(f"  {_memory_line(line)}")
+    return 0
+
+
+def _memory_of(bundle: Bundle) -> list[dict[str, int]]:
+    """The memory of a bundle's files."""
+    from dermagui.chat.pairing import read_file
+
+    facts = {role: read_file(path).facts for role in ("model", "mmproj") if (path := bundle.path(role))}
+    return _memory(facts["model"], facts.get("mmproj"))
+
+
+def _check(arguments: Arguments) -> int:
+    from dermagui.chat.bundle import check_bundle, find_bundle
+
+    bundle = find_bundle(arguments.name)
+    check_bundle(bundle, _Console())
+    say(f"{bundle.name} is, to the last bit, what was added.")
     return 0
 
 
@@ -318,7 +357,7 @@ def _suggest(arguments: Arguments) -> int:
     return 0
 
 
-def _declare_remove(parser: argparse.ArgumentParser) -> None:
+def _declare_name(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME")
 
 
@@ -342,6 +381,7 @@ _ACTIONS = (
     _Action("inspect", "tell what a GGUF file is and what it needs", _declare_inspect, _inspect),
     _Action("add", "keep a model and its projector", _declare_add, _add),
     _Action("list", "list the models that are kept", json_argument, _list),
+    _Action("check", "compare the files of a model with their hashes", _declare_name, _check),
     _Action("download", "download a suggested model, or list them", _declare_download, _download),
-    _Action("remove", "remove a model; a file that was linked stays where it was", _declare_remove, _remove),
+    _Action("remove", "remove a model; a file that was linked stays where it was", _declare_name, _remove),
 )

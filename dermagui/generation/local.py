@@ -17,7 +17,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
 
-from dermagui.chat.finding import FoundModel, find_model, read_text
+from dermagui.chat.bundle_files import read_text
+from dermagui.chat.finding import FoundModel, find_model
 from dermagui.chat.memory import DEFAULT_IMAGE_TOKENS
 from dermagui.chat.model_facts import ProjectorFacts
 from dermagui.chat.pairing import read_file

@@ -316,6 +316,30 @@ def test_a_damaged_tensor_is_caught(qwen: Pair) -> None:
     assert code_of(check_bundle, bundle, Ear()) == "bundle.file_missing"
 
 
+def test_a_template_of_its_own_is_part_of_a_bundle(qwen: Pair, tmp_path: Path) -> None:
+    broken = hostile_models.write_broken_template(tmp_path / "broken.gguf")
+    ear = Ear()
+    add_model(broken, None, "broken", ear)
+    assert "chat.template_syntax" in ear.warnings
+    template = tmp_path / "own.jinja"
+    template.write_text("{% for message in messages %}{{ message.content }}{% if %}")
+    assert code_of(add_model, broken, None, "mended", Ear(), None, template) == "chat.template_syntax"
+    template.write_bytes(b"\xff")
+    assert code_of(add_model, broken, None, "mended", Ear(), None, template) == "chat.not_text"
+    template.write_text("{% for message in messages %}{{ message.content }}{% endfor %}")
+    quiet = Ear()
+    bundle = add_model(broken, None, "mended", quiet, None, template)
+    assert quiet.warnings == ["chat.text_only"]
+    path = bundle.path("template")
+    assert path
+    assert path.read_text() == template.read_text()
+    assert bundle.files["template"].sha256 == digest(path)
+    assert read_bundle(bundle.folder) == bundle
+    template.unlink()
+    path.unlink()
+    assert code_of(check_bundle, bundle, Ear()) == "bundle.file_missing"
+
+
 def test_a_check_can_be_stopped(qwen: Pair) -> None:
     bundle = add_model(qwen.model, None, None, Ear())
     assert code_of(check_bundle, bundle, Ear(stop)) == "job.stopped"

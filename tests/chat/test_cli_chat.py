@@ -12,10 +12,12 @@ from types import ModuleType
 
 import psutil
 import pytest
+from PIL import Image
 
 from tests.fakes.chatting import ENDLESS_SCHEMA
 from tests.fakes.command_line import Done, draw_pictures, finish, new_project, read, run, start, wait_until
-from tests.fakes.tiny_models import Pair, write_adapter
+from tests.fakes.hostile_models import write_broken_template
+from tests.fakes.tiny_models import CHAT_TEMPLATE, Pair, write_adapter
 
 NOTICE = "Research use only. Not a medical device. Do not use for diagnosis."
 
@@ -52,6 +54,8 @@ def test_several_prompts_are_the_turns_of_one_chat(qwen_pair: Pair, picture: Pat
     assert told["reused_tokens"][0] == 0
     assert told["reused_tokens"][1] == told["prompt_tokens"][0] + 8
     (seen,) = told["pixels"]
+    assert set(seen) == {"sha256", "width", "height", "tokens"}
+    assert told["exact"] == [True]
     assert seen["tokens"] == (seen["width"] // 28) * (seen["height"] // 28)
     assert len(seen["sha256"]) == 64
     assert told["labels"] == [[], []]
@@ -114,6 +118,37 @@ def test_a_bundle_is_a_model_by_name(llama_pair: Pair, picture: Path) -> None:
     assert "small" in run("chat", "--model", "smaller", *ask, code=3).err
 
 
+def test_the_template_of_a_bundle_or_a_file_is_used(llama_pair: Pair, tmp_path: Path) -> None:
+    broken = write_broken_template(tmp_path / "broken.gguf")
+    ask = ("--prompt", "Hello", "--max-tokens", "6", "--json")
+    refused = run("chat", "--model", broken, *ask, code=3)
+    assert "mistake in line" in refused.err
+    assert "--template" in refused.err
+    good = tmp_path / "good.jinja"
+    good.write_text(CHAT_TEMPLATE)
+    wanted = chat(llama_pair, *ask).json["tokens"]
+    assert run("chat", "--model", broken, "--template", good, *ask).json["tokens"] == wanted
+    run("model", "add", broken, "--name", "mended", "--template", good)
+    assert run("chat", "--model", "mended", *ask).json["tokens"] == wanted
+    shout = tmp_path / "shout.jinja"
+    shout.write_text("HEAR! {{ messages[0].content }}")
+    assert run("chat", "--model", "mended", "--template", shout, *ask).json["tokens"] != wanted
+
+
+def test_room_is_given_as_it_was_asked_for(qwen_pair: Pair, tmp_path: Path) -> None:
+    large_picture = tmp_path / "large.png"
+    Image.new("RGB", (400, 300), "firebrick").save(large_picture)
+    ask = ("--image", large_picture, "--prompt", "What?", "--max-tokens", "2", "--json")
+    room = ("--image-tokens", "12", "--gpu-layers", "0", "--threads", "1", "--context", "1024")
+    large, small = chat(qwen_pair, *ask).json, chat(qwen_pair, *ask, *room).json
+    assert small["pixels"][0]["tokens"] <= 12 < large["pixels"][0]["tokens"]
+    assert (small["loaded"]["threads"], small["loaded"]["context_tokens"]) == (1, 1024)
+    # No card here: whatever was asked for, the CPU does it.
+    many = chat(qwen_pair, *ask, "--gpu-layers", "99").json
+    assert (many["loaded"]["gpu_layers"], many["loaded"]["device"]) == (0, "CPU")
+    assert many["tokens"] == large["tokens"]
+
+
 def test_a_chat_is_kept_in_a_project_and_forgotten_with_its_picture(
     llama_pair: Pair, picture: Path, tmp_path: Path
 ) -> None:
@@ -128,7 +163,7 @@ def test_a_chat_is_kept_in_a_project_and_forgotten_with_its_picture(
     assert [json.loads(turn["tokens"]) for turn in turns[1::2]] == told["tokens"]
     assert json.loads(turns[1]["figures"])["seconds"].keys() == {"load", "encode", "prompt", "generate"}
     (image,) = read(project, "SELECT image_id, pixels FROM chat_images")
-    assert json.loads(image["pixels"]) == told["pixels"][0]
+    assert json.loads(image["pixels"]) == told["pixels"][0] | {"exact": True}
     assert image["image_id"] is not None
     chat(llama_pair, *ask)
     assert len(read(project, "SELECT * FROM chats")) == 1, "nothing is kept without --project"
@@ -149,6 +184,7 @@ def test_a_chat_is_kept_in_a_project_and_forgotten_with_its_picture(
         (["--model", "MODEL", "--prompt", "x", "--lora", "nothing.gguf"], "nothing.gguf"),
         (["--model", "MODEL", "--prompt", "x", "--labels", "one"], "one"),
         (["--model", "MODEL", "--prompt", "x", "--context", "99999999999"], "99999999999"),
+        (["--model", "MODEL", "--prompt", "x", "--template", "nothing.jinja"], "nothing.jinja"),
         (["--model", "PROJECTOR", "--prompt", "x"], "llama.gguf"),
     ],
 )
@@ -164,7 +200,15 @@ def test_what_cannot_be_done_is_said_in_one_sentence(
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--max-tokens", "0"], ["--context", "-5"], ["--labels", "a,b", "--schema", "x"], ["--seed", "x"]],
+    [
+        ["--gpu-layers", "-1"],
+        ["--threads", "0"],
+        ["--image-tokens", "many"],
+        ["--max-tokens", "0"],
+        ["--context", "-5"],
+        ["--labels", "a,b", "--schema", "x"],
+        ["--seed", "x"],
+    ],
 )
 def test_wrong_usage_is_told_from_a_problem(arguments: list[str]) -> None:
     assert run("chat", "--model", "m", "--prompt", "x", *arguments, code=2).out == ""

@@ -100,6 +100,30 @@ def test_adding_tells_json_and_nothing_else(qwen: Pair) -> None:
     assert done.err, "the missing projector is told"
 
 
+def test_a_check_finds_a_damaged_tensor(qwen: Pair, dermagui_home: Path) -> None:
+    added = run("model", "add", qwen.model, "--name", "skin", "--json").json
+    (memory,) = added["memory"]
+    assert memory["total"] == sum(memory[name] for name in ("weights", "kv", "compute", "projector"))
+    assert run("model", "check", "skin").err.endswith("skin is, to the last bit, what was added.\n")
+    kept = dermagui_home / "data" / "bundles" / "skin" / "model.gguf"
+    hostile_models.damage_tensor(kept, kept)
+    done = run("model", "check", "skin", code=3)
+    assert done.out == ""
+    assert "model.gguf" in done.err
+    assert run("model", "check", "skim", code=3).out == ""
+
+
+def test_a_template_with_a_mistake_is_told_and_one_may_be_given(qwen: Pair, tmp_path: Path) -> None:
+    broken = hostile_models.write_broken_template(tmp_path / "broken.gguf")
+    assert run("model", "inspect", broken, "--json").json["problem"]["code"] == "chat.template_syntax"
+    assert "mistake in line" in run("model", "add", broken, "--name", "broken").err
+    template = tmp_path / "own.jinja"
+    template.write_text("{{ messages[0].content }}")
+    added = run("model", "add", broken, "--name", "mended", "--template", template)
+    assert "mistake" not in added.err
+    assert "memory, about" in added.err
+
+
 def test_a_broken_bundle_does_not_hide_the_others(qwen: Pair, dermagui_home: Path) -> None:
     for name in ("good", "bad"):
         run("model", "add", qwen.model, "--name", name)

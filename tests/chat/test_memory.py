@@ -89,6 +89,7 @@ llama_cpp.llama_log_set(hear, ctypes.c_void_p())
 model = llama_cpp.llama_model_load_from_file(sys.argv[1].encode(), llama_cpp.llama_model_default_params())
 parameters = llama_cpp.llama_context_default_params()
 parameters.n_ctx, parameters.n_batch, parameters.n_ubatch = int(sys.argv[2]), 512, 512
+parameters.flash_attn_type = int(sys.argv[3])
 context = llama_cpp.llama_init_from_model(model, parameters)
 found = re.findall(r"(model|KV|compute) buffer size *= *([0-9.]+) MiB", "".join(lines))
 print(json.dumps({name: float(size) for name, size in found}))
@@ -99,16 +100,22 @@ llama_cpp.llama_model_free(model)
 
 @pytest.mark.parametrize(
     ("changes", "context"),
-    [({"vocabulary": 20_000}, 1024), ({"hidden": 8192}, 512), ({"hidden": 2048}, 32_768)],
-    ids=["logits", "feed forward", "attention mask"],
+    [
+        ({"vocabulary": 20_000}, 1024),
+        ({"hidden": 8192}, 512),
+        ({"hidden": 2048}, 32_768),
+        ({"heads": 8, "key_heads": 4}, 16_384),
+    ],
+    ids=["logits", "feed forward", "attention mask", "heads"],
 )
+@pytest.mark.parametrize("fused", [True, False], ids=["fused", "plain"])
 def test_the_estimate_is_what_llama_cpp_reserves(
-    engine: ModuleType, tmp_path: Path, changes: dict[str, int], context: int
+    engine: ModuleType, tmp_path: Path, changes: dict[str, int], context: int, fused: bool
 ) -> None:
     shape = replace(tiny_models.TextShape(width=256, context=32_768), **changes)
     path = tiny_models.write_text_model(tmp_path / "m.gguf", shape)
-    ours = memory_needed(describe(read_header(path)), None, context)
-    reserved = json.loads(engine.in_a_child(RESERVED, path, str(context)).stdout)
+    ours = memory_needed(describe(read_header(path)), None, context, fused=fused)
+    reserved = json.loads(engine.in_a_child(RESERVED, path, str(context), str(int(fused))).stdout)
     assert ours.weights / MEBIBYTE == pytest.approx(reserved["model"], abs=0.01)
     assert ours.kv / MEBIBYTE == pytest.approx(reserved["KV"], abs=0.01)
     assert (ours.compute - FIXED_BYTES) / MEBIBYTE == pytest.approx(reserved["compute"], rel=0.05)
@@ -116,5 +123,5 @@ def test_the_estimate_is_what_llama_cpp_reserves(
 
 def test_a_sliding_window_keeps_the_whole_context(engine: ModuleType, gemma_pair: tiny_models.Pair) -> None:
     ours = memory_needed(describe(read_header(gemma_pair.model)), None, 8192)
-    reserved = json.loads(engine.in_a_child(RESERVED, gemma_pair.model, "8192").stdout)
+    reserved = json.loads(engine.in_a_child(RESERVED, gemma_pair.model, "8192", "0").stdout)
     assert ours.kv / MEBIBYTE == pytest.approx(reserved["KV"], abs=0.01)

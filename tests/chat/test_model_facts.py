@@ -42,7 +42,7 @@ def test_a_language_model(tmp_path: Path) -> None:
     assert facts.vocabulary == len(tiny_models.vocabulary(shape))
     assert facts.context_length == shape.context
     assert facts.feed_forward_length == shape.hidden
-    assert (facts.quantization, facts.has_template, facts.projector) == ("F32", True, None)
+    assert (facts.quantization, bool(facts.template), facts.projector) == ("F32", True, None)
     assert facts.parameters * 4 == facts.weight_bytes < facts.file_bytes
 
 

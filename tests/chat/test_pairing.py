@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dermagui.chat.catalogue import load_catalogue
 from dermagui.chat.pairing import (
     GgufFile,
     choose_mmproj,
@@ -128,7 +129,9 @@ def test_what_cannot_be_chatted_with(files: dict[str, GgufFile], tmp_path: Path)
             refuse_unusable(read_file(path))
         return refused.value
 
-    assert refusal(hostile_models.write_mllama(tmp_path / "mllama.gguf")).code == "chat.mllama"
+    mllama = refusal(hostile_models.write_mllama(tmp_path / "mllama.gguf"))
+    assert mllama.code == "chat.mllama"
+    assert mllama.values["models"] == [model.name for model in load_catalogue()]
     picked = refusal(files["qwen-mmproj"].path)
     assert (picked.code, picked.values["models"]) == ("chat.is_mmproj", ["qwen.gguf"])
     files["qwen"].path.unlink()

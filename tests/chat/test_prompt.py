@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dermagui.chat.prompt import CHATML, Ends, Part, Text, parts_of_prompt
+from dermagui.chat.prompt import CHATML, Ends, Part, Text, check_template, parts_of_prompt
 from dermagui.chat.protocol import ChatTurn, Rgb
 from dermagui.errors import DataError
 from dermagui.records import Role
+from dermagui.texts import sentence
 from tests.fakes.chatting import noise, user
 
 PICTURE, OTHER = noise(2, 2, 1), noise(2, 2, 2)
@@ -137,8 +138,6 @@ def test_what_templates_expect_of_their_surroundings(template: str, wanted: str)
 @pytest.mark.parametrize(
     ("template", "detail"),
     [
-        ("{% for m in messages %}{{ m.content }}", "line 1: "),
-        ("{{ messages[0].content }}{% if %}", "line 1: "),
         ("nothing", "leaves out"),
         ("{{ messages | length }}", "leaves out"),
         ("{{ raise_exception('Roles must alternate') }}", "Roles must alternate"),
@@ -154,3 +153,22 @@ def test_a_template_that_cannot_be_used_says_why(template: str, detail: str) -> 
         prompt(template, user("A", PICTURE))
     assert raised.value.code == "chat.template_error"
     assert detail in str(raised.value.values["detail"])
+
+
+@pytest.mark.parametrize(
+    ("template", "line", "detail"),
+    [
+        ("{% for m in messages %}\n{{ m.content }}\n", 2, "Unexpected end of template"),
+        ("{{ messages[0].content }}\n{% if %}", 2, "Expected an expression"),
+        ("{{ messages[0].content | no_such_filter }}", 1, "no_such_filter"),
+    ],
+)
+def test_a_mistake_in_a_template_is_told_with_its_line(template: str, line: int, detail: str) -> None:
+    with pytest.raises(DataError) as raised:
+        check_template(template)
+    assert (raised.value.code, raised.value.values["line"]) == ("chat.template_syntax", line)
+    assert detail in str(raised.value.values["detail"])
+    assert f"line {line}" in sentence(raised.value.code, raised.value.values)
+    with pytest.raises(DataError) as asked:
+        prompt(template, user("A", PICTURE))
+    assert asked.value.values == raised.value.values

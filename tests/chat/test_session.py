@@ -121,9 +121,9 @@ def test_a_schema_and_an_adapter_arrive(kept: Session, tmp_path: Path) -> None:
 
 def test_another_template_can_be_given(engine: ModuleType, llama_pair: Pair, tmp_path: Path) -> None:
     broken = write_broken_template(tmp_path / "broken.gguf")
-    with Session(ModelFiles(broken)) as session, pytest.raises(DermaError) as raised:
-        answer_of(session.ask([user("Hello")], Sampling(4)))
-    assert raised.value.code == "chat.template_error"
+    with pytest.raises(DermaError) as raised:
+        Session(ModelFiles(broken))
+    assert raised.value.code == "chat.template_syntax"
     with Session(ModelFiles(broken, template=CHAT_TEMPLATE)) as session:
         mended = answer_of(session.ask([user("Hello")], Sampling(4)))
     with Session(ModelFiles(llama_pair.model)) as session:
@@ -199,6 +199,16 @@ def test_leaving_an_answer_early_stops_it(kept: Session) -> None:
             break
     assert answer_of(kept.ask([QUESTION], Sampling(8))).tokens == wanted
     assert process_of(kept).pid == child
+
+
+def test_what_nobody_listened_to_does_not_get_into_the_next_answer(kept: Session) -> None:
+    """Such as where the listener failed, and its error still holds the question."""
+    wanted = answer_of(kept.ask([user("Hello")], Sampling(8))).tokens
+    unheard = kept.ask([user("Hello")], ENDLESS, schema=ENDLESS_SCHEMA)
+    while not isinstance(next(unheard), Piece):
+        pass
+    answer = answer_of(kept.ask([user("Hello")], Sampling(8)))
+    assert (answer.tokens, answer.ended) == (wanted, "length")
 
 
 def test_a_stop_before_a_question_does_not_stop_it(kept: Session) -> None:
