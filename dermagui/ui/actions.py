@@ -188,6 +188,8 @@ REVIEW = (
         "toggle_metadata",
         "review",
     ),
+    _row("review.down", QT_TRANSLATE_NOOP("actions", "Read on"), "PgDown", "read_on", "review"),
+    _row("review.up", QT_TRANSLATE_NOOP("actions", "Read from further up"), "PgUp", "read_back", "review"),
     _row("review.undo", QT_TRANSLATE_NOOP("actions", "Undo"), "Ctrl+Z", "undo", "review"),
     _row(
         "review.redo",

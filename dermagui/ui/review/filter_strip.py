@@ -44,6 +44,7 @@ class FilterStrip(QWidget):
         self.search.setPlaceholderText(self.tr("Search all pairs"))
         self.search.setAccessibleName(self.tr("Search all pairs"))
         self.search.setClearButtonEnabled(True)
+        self.search.setMinimumWidth(16 * theme.GRID)
         self.search.returnPressed.connect(lambda: self.searched.emit(self.search.text().strip()))
         self.search.textChanged.connect(self._on_search_text_changed)
         self._build()
@@ -64,7 +65,7 @@ class FilterStrip(QWidget):
         for box, name in zip(self._boxes, names, strict=True):
             box.setAccessibleName(name)
             box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-            box.setMinimumContentsLength(12)
+            box.setMinimumContentsLength(9)
             box.activated.connect(lambda _: self.chosen.emit())
             row.addWidget(box, 1)
         row.addWidget(self.search, 1)

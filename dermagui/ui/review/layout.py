@@ -89,7 +89,11 @@ class Parts:
         column = QVBoxLayout(right)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
+        line = QFrame()
+        line.setFrameShape(QFrame.Shape.HLine)
+        line.setForegroundRole(theme.LINE)
         column.addWidget(self._scroll, 1)
+        column.addWidget(line)
         column.addWidget(self.verdict)
         return right
 
@@ -119,6 +123,11 @@ class Parts:
         for field in self.pair.fields:
             QWidget.setTabOrder(before, field)
             before = field
+
+    def scroll(self, pages: int) -> None:
+        """Moves the text by so many screens of it."""
+        bar = self._scroll.verticalScrollBar()
+        bar.setValue(bar.value() + pages * bar.pageStep())
 
     def scroll_to_top(self) -> None:
         """Shows the beginning of the text."""

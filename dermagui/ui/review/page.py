@@ -167,7 +167,7 @@ class ReviewPage(PairPage):
             self._tell(words, *buttons)
         else:
             buttons = self._button("again"), self._button("export")
-            self._tell(self.tr("That was the last pair. What you skipped is still there."), *buttons)
+            self._tell(self.tr("That was the last pair of this choice."), *buttons)
 
     def _tell(self, words: str, *buttons: QPushButton) -> None:
         self.parts.empty.tell(words, *buttons)

@@ -132,7 +132,7 @@ class PairPage(Page):
         on |= {f"rate_{n}": reads and writes and not self._hidden for n in range(1, 5)}
         on |= {"skip": reads, "next": reads, "previous": named and not self._editing}
         on |= dict.fromkeys(("undo", "redo"), writes and not self._editing)
-        on |= dict.fromkeys(("zoom", "metadata"), self._shown is not None)
+        on |= dict.fromkeys(("zoom", "metadata", "down", "up"), self._shown is not None)
         on |= {"image": self._shown is not None and len(self._shown.sights) > 1}
         on |= {"save_edit": self._editing and writes, "leave_edit": True}
         on |= dict.fromkeys(("again", "everything", "impression", "export"), named)
@@ -159,6 +159,14 @@ class PairPage(Page):
     def go_back(self) -> None:
         """The pair before."""
         self.walk.go_back()
+
+    def read_on(self) -> None:
+        """The text further down."""
+        self.parts.scroll(1)
+
+    def read_back(self) -> None:
+        """The text further up."""
+        self.parts.scroll(-1)
 
     def toggle_zoom(self) -> None:
         """Full size, or the whole picture."""

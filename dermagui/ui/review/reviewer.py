@@ -44,13 +44,9 @@ class NamePanel(QWidget):
         column.addWidget(title)
         column.addWidget(words)
         column.addLayout(row)
-        across = QHBoxLayout()
-        across.addStretch(1)
-        across.addWidget(box)
-        across.addStretch(1)
         outer = QVBoxLayout(self)
         outer.addStretch(1)
-        outer.addLayout(across)
+        outer.addLayout(_centred(box))
         outer.addStretch(2)
 
     def ask(self, name: str) -> None:
@@ -73,14 +69,13 @@ class EmptyPanel(QWidget):
         self._words = QLabel()
         self._words.setWordWrap(True)
         self._words.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._words.setMaximumWidth(70 * theme.GRID)
-        self._words.setMinimumWidth(40 * theme.GRID)
+        self._words.setFixedWidth(70 * theme.GRID)  # a label that may shrink is cut where it wraps
         self._row = QHBoxLayout()
         self._row.setSpacing(theme.GRID)
         column = QVBoxLayout(self)
         column.setSpacing(2 * theme.GRID)
         column.addStretch(1)
-        column.addWidget(self._words, 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addLayout(_centred(self._words))
         column.addLayout(self._row)
         column.addStretch(2)
 
@@ -101,3 +96,11 @@ class EmptyPanel(QWidget):
         for button in buttons:
             self._row.addWidget(button)
         self._row.addStretch(1)
+
+
+def _centred(widget: QWidget) -> QHBoxLayout:
+    row = QHBoxLayout()
+    row.addStretch(1)
+    row.addWidget(widget)
+    row.addStretch(1)
+    return row

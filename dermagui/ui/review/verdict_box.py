@@ -52,7 +52,7 @@ class VerdictBox(QWidget):
         below.addWidget(self._status)
         column = QVBoxLayout(self)
         column.setContentsMargins(2 * theme.GRID, theme.GRID, 2 * theme.GRID, theme.GRID)
-        column.setSpacing(theme.GRID)
+        column.setSpacing(theme.GRID // 2)
         column.addWidget(self.rubric)
         rows = [self._build_row(names) for names in (_DECIDING, _EDITING, _BACK)]
         for layout in (note, *rows, below):
