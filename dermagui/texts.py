@@ -126,7 +126,7 @@ SENTENCES: dict[str, str] = {
     "generate.no_model": "Say which model answers: --model with the name of a bundle (`dermagui model list` lists them) or a GGUF file.",
     "generate.option_not_here": "With --provider {provider} there is no meaning in {options}; leave it out.",
     "generate.all_done": "Nothing is left to send: everything that this plan asks was asked before, or no question fits.",
-    "generate.needs_yes": "Nothing was sent: confirm it at a terminal, or say --yes.",
+    "generate.needs_yes": "Nothing was sent that was not confirmed: do so at a terminal, or say --yes.",
     "terms.not_accepted": "Nothing was sent: read the terms above, then let a person accept them with --accept-terms NAME.",
     "terms.unreadable": "The summary of the terms in {path} cannot be read; install dermagui again.",
     "practice.not_here": "A rehearsal stays on this computer, but {address} is elsewhere; leave out --base-url, or use --provider gemini.",

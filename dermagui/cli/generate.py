@@ -132,12 +132,13 @@ def run(arguments: Arguments) -> int:
     if not arguments.yes and plan.leaves and left:
         if not ask(f"Send {min(PREVIEWS, len(left))} of them now as a preview?"):
             raise UserError("generate.needs_yes")
-        code, _ = _run(arguments, parameters | {"first": PREVIEWS}, key)
-        if code or len(left) <= PREVIEWS:
-            return code
-        if not ask("Send the rest?"):
-            raise UserError("generate.needs_yes")
-    code, end = _run(arguments, parameters, key)
+        code, end = _run(arguments, parameters | {"first": PREVIEWS}, key)
+        if not code and len(left) > PREVIEWS:
+            if not ask("Send the rest?"):
+                raise UserError("generate.needs_yes")
+            code, end = _run(arguments, parameters, key)
+    else:
+        code, end = _run(arguments, parameters, key)
     if arguments.json:
         print_json(end["figures"] | {"state": end["state"]})
     return code

@@ -145,7 +145,7 @@ def _read_prices(path: Path) -> list[Price]:
         return [_price(row, source) for row in table["prices"]]
     except OSError as error:
         raise UserError("cost.unreadable_prices", path=str(path), reason=str(error.strerror)) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise DataError(
             "cost.bad_prices", path=str(path), reason=f"{type(error).__name__}: {error}"
         ) from error

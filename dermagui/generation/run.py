@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from dermagui import network, paths, settings
@@ -197,20 +198,21 @@ def terms() -> Terms:
 
 
 def price_of(plan: Plan) -> Price:
-    """The price that holds today, from the table that ships and the user's own.
+    """The price that holds today, from the user's own table, else from the one that ships.
 
     A model that no table names is counted at the dearest price known, so that a budget still holds;
     ``price.model`` then names another model, and whoever shows the price says so.
     """
     if plan.local:
         return Price(plan.model, "", 0, 0, 0, "", None, "")
-    own = paths.config_folder() / "prices.json"
-    tables = [paths.resources() / "prices" / "gemini.json", *([own] if own.is_file() else [])]
-    prices, today = load_prices(tables), datetime.now(UTC).date()
-    try:
-        return price_for(prices, plan.model, plan.service_tier, today)
-    except UserError:
-        return max(prices, key=lambda price: (price.output, price.input))
+    own, shipped = paths.config_folder() / "prices.json", paths.resources() / "prices" / "gemini.json"
+    # One after the other: a newer row that ships must not overrule what somebody really pays.
+    tables = [load_prices([table]) for table in ([own] if own.is_file() else []) + [shipped]]
+    today = datetime.now(UTC).date()
+    for prices in tables:
+        with suppress(UserError):
+            return price_for(prices, plan.model, plan.service_tier, today)
+    return max(chain(*tables), key=lambda price: (price.output, price.input))
 
 
 def estimate_of(plan: Plan, left: list[Unanswered], price: Price) -> Estimate:

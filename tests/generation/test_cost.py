@@ -160,7 +160,12 @@ def test_a_broken_row_is_refused(tmp_path: Path, change: dict[str, Any]) -> None
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "{}", '{"prices": []}', '{"source": 1, "date": 2, "prices": 3}']
+    "content",
+    [
+        *("", "[]", "{}", '{"prices": []}', '{"source": 1, "date": 2, "prices": 3}'),
+        *("[" * 100_000, '{"prices": 1e999999999999999999999}'),
+    ],
+    ids=lambda content: content[:20],
 )
 def test_a_broken_table_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "p.json"
