@@ -57,6 +57,24 @@ class _Wanted:
         return 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Quiet:
+    """A report that tells no progress: what has arrived was told, and is not counted again to be hashed."""
+
+    report: Report
+
+    def progress(self, progress: Progress) -> None:
+        """Nothing."""
+
+    def warn(self, code: str, **values: object) -> None:
+        """Passes it on."""
+        self.report.warn(code, **values)
+
+    def stop_if_asked(self) -> None:
+        """Passes it on."""
+        self.report.stop_if_asked()
+
+
 def parameters_for(model: CatalogueModel) -> Parameters:
     """The parameters of a download. Raises ``UserError`` ``bundle.exists``."""
     _refuse_known(model.name)
@@ -141,7 +159,7 @@ def _fetch(opened: Hub, file: _Wanted, wanted: list[_Wanted], report: Report) ->
         report.progress(Progress(done, total, "bytes"))
 
     _patiently(report, WAITS_SECONDS, lambda: _append(opened, file, tell), lambda: file.have_bytes)
-    found, _ = hash_file(file.part, Counter(file.remote.size_bytes, report))
+    found, _ = hash_file(file.part, Counter(file.remote.size_bytes, _Quiet(report)))
     if found != file.remote.sha256:
         file.part.unlink()
         raise DataError("hub.wrong_hash", path=file.remote.path, expected=file.remote.sha256, found=found)
@@ -204,4 +222,4 @@ def _make_bundle(model: CatalogueModel, wanted: dict[str, _Wanted], report: Repo
         source=f"{model.repo}@{wanted[MODEL].remote.commit}",
     )
     mmproj = wanted[MMPROJ].kept if MMPROJ in wanted else None
-    return add_model(wanted[MODEL].kept, mmproj, model.name, report, about)
+    return add_model(wanted[MODEL].kept, mmproj, model.name, _Quiet(report), about)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -95,6 +96,24 @@ def test_a_context_that_no_memory_holds_is_refused_before_it_is_tried(llama_pair
         Session(ModelFiles(llama_pair.model), Room(context_tokens=context))
     assert raised.value.code == "chat.context_too_large"
     assert raised.value.values["context_tokens"] == context
+
+
+def test_eight_million_tokens_are_too_many_for_sixteen_gigabytes(
+    llama_pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys and values would fit; the attention of a CPU would not."""
+    monkeypatch.setattr(sessions, "memory_bytes", lambda: 16 << 30)
+    with pytest.raises(UserError) as raised:
+        Session(ModelFiles(llama_pair.model), Room(context_tokens=8_000_000))
+    assert raised.value.code == "chat.context_too_large"
+
+
+def test_two_threads_ask_two_children(kept: Session, wanted: tuple[int, ...], llama_pair: Pair) -> None:
+    """Two threads on one context make llama.cpp fail or crash; here each session has a process of its own."""
+    files = ModelFiles(llama_pair.model, llama_pair.projector)
+    with Session(files, ENDLESS_ROOM) as other, ThreadPoolExecutor(2) as threads:
+        found = threads.map(lambda session: answer_of(session.ask([QUESTION], SHORT)).tokens, (kept, other))
+        assert list(found) == [wanted, wanted]
 
 
 # files that one must not load

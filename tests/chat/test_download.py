@@ -24,10 +24,11 @@ from dermagui.chat.catalogue import MMPROJ, MODEL, CatalogueModel, HubFile
 from dermagui.cli.job import run_job
 from dermagui.errors import DermaError, UserError
 from dermagui.jobs.launch import start_child
-from dermagui.jobs.report import STOP_NAME, follow, read_events
+from dermagui.jobs.report import STOP_NAME, Report, follow, read_events
 from dermagui.jobs.work import claim, job_folder
 from dermagui.network import Purpose
 from dermagui.project import Project, home_project
+from dermagui.records import Progress
 from tests.fakes.disks import full, small_disk
 from tests.fakes.hub import COMMIT, Hub, Mishap, Proxy, wait_until
 from tests.fakes.tiny_models import Pair
@@ -211,6 +212,24 @@ def test_a_model_is_downloaded_into_a_bundle(
         (Purpose.DOWNLOAD, "127.0.0.1"),
         (Purpose.DOWNLOAD, "localhost"),
     }
+
+
+def test_each_byte_counts_once(
+    model: CatalogueModel,
+    server: Hub,
+    files: dict[tuple[str, str], bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    impatient: None,
+) -> None:
+    """What has arrived is not counted again when it is hashed and made into a bundle, or tried again."""
+    told: list[Progress] = []
+    monkeypatch.setattr(Report, "progress", lambda report, progress: told.append(progress))
+    server.mishaps = [Mishap(after=PAUSE_AFTER, cut=True)]
+    assert fetch(model, inline=True)["state"] == "done"
+    total = sum(map(len, files.values()))
+    assert [progress.done for progress in told] == sorted(progress.done for progress in told)
+    assert {progress.total for progress in told} == {total}
+    assert told[-1].done == total
 
 
 def test_the_token_is_in_no_file(

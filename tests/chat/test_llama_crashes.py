@@ -202,6 +202,23 @@ def test_a_dying_engine_starts_a_debugger_unless_told_not_to(
     assert trace.exists()
 
 
+LARGE = (
+    HIGH_LEVEL
+    + """
+import resource
+resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
+try:
+    Llama(path, n_ctx=8_000_000, verbose=False)
+except ValueError:
+    sys.exit(7)
+"""
+)
+
+
+def test_a_context_that_no_memory_holds_is_refused(engine: ModuleType, llama_pair: Pair) -> None:
+    assert engine.in_a_child(LARGE, llama_pair.model).returncode == 7
+
+
 CLOSED = """
 import os
 for number in (1, 2):
