@@ -20,7 +20,7 @@ _SECONDS_PER_REQUEST = 5
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What would be sent, what it may cost, and why it cannot be, all at one moment. Sums in micro-dollars."""
+    """What would be sent, what it may cost, and why it cannot be, at one moment; sums in micro-dollars."""
 
     left: int
     minutes: int
@@ -74,13 +74,9 @@ def why_nothing(store: Store, plan: Plan) -> UserError:
     count = images.count_images(store)
     if not count:
         return UserError("generate.no_images")
-    if plan.local:
-        return UserError(
-            "generate.all_done" if any(images.ready_images(store)) else "generate.none_here", count=count
-        )
-    return UserError(
-        "generate.all_done" if any(images.sendable_images(store)) else "generate.none_may_leave", count=count
-    )
+    if any(images.ready_images(store) if plan.local else images.sendable_images(store)):
+        return UserError("generate.all_done")
+    return UserError("generate.none_here" if plan.local else "generate.none_may_leave", count=count)
 
 
 def _obstacle(store: Store, plan: Plan, left: int, free_tier_yes: bool) -> DermaError | None:

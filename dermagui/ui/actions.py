@@ -128,7 +128,17 @@ LIBRARY = (
     _row("library.forget", QT_TRANSLATE_NOOP("actions", "Forget…"), "Ctrl+Delete", "forget", "library"),
 )
 """The actions of the page Library."""
-GENERATE: tuple[Action, ...] = ()
+GENERATE = (
+    _row(
+        "generate.five", QT_TRANSLATE_NOOP("actions", "Send five and look"), "Ctrl+P", "send_five", "generate"
+    ),
+    _row("generate.start", QT_TRANSLATE_NOOP("actions", "Start"), "Ctrl+Return", "start", "generate"),
+    _row("generate.stop", QT_TRANSLATE_NOOP("actions", "Stop this run"), "Ctrl+.", "stop", "generate"),
+    _row(
+        "generate.terms", QT_TRANSLATE_NOOP("actions", "Read the terms…"), "Ctrl+T", "show_terms", "generate"
+    ),
+    _row("generate.back", QT_TRANSLATE_NOOP("actions", "Back to the plan"), "Esc", "back", "generate"),
+)
 """The actions of the page Generate."""
 REVIEW = (
     _row("review.accept", QT_TRANSLATE_NOOP("actions", "Accept"), "A", "accept", "review"),

@@ -102,9 +102,11 @@ class Window(QMainWindow):
         review_page.wants.connect(self.show_page)
         jobs_page = JobsPage(self.desk, self.jobs)
         jobs_page.wants.connect(self.show_page)
+        generate_page = GeneratePage(self.desk, self.jobs)
+        generate_page.wants.connect(self.show_page)
         return (
             LibraryPage(self.desk, self.jobs),
-            GeneratePage(self.desk, self.jobs),
+            generate_page,
             review_page,
             jobs_page,
             PrivacyPage(self.desk, self.jobs, self.privacy),

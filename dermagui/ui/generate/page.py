@@ -1,15 +1,45 @@
-"""Plans and runs that ask about the images."""
+"""The Generate page: what is asked, how it is sent, what that looks like; and the run with its answers."""
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
 from typing import ClassVar
 
-from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
-from dermagui.storage import requests
+from dermagui import paths, settings
+from dermagui.errors import DermaError, UserError
+from dermagui.generation import run as generation
+from dermagui.generation.outlook import Outlook, look_ahead
+from dermagui.generation.plan import Plan, plan_from_settings
+from dermagui.generation.preview import PREVIEWS_AT_MOST, Preview, preview_of
+from dermagui.generation.terms import Terms
+from dermagui.jobs.report import Event
+from dermagui.jobs.work import Parameters
+from dermagui.records import JobState
+from dermagui.storage import people
+from dermagui.storage.database import Store
+from dermagui.ui import texts, theme
 from dermagui.ui.desk import Desk
+from dermagui.ui.generate.cards import Card, Cards, PreviewCard
+from dermagui.ui.generate.form import PlanForm
+from dermagui.ui.generate.running import RunView
+from dermagui.ui.generate.terms import TermsSheet
+from dermagui.ui.icons import icon
 from dermagui.ui.jobs import Jobs
 from dermagui.ui.page import Page
+from dermagui.ui.shell.words import money, whole
+from dermagui.ui.widgets.bar import Bar, Level
+from dermagui.ui.widgets.pages import Pages
+
+_PATIENCE_MILLISECONDS = 300
+"""After the last change of the form, before the outlook is worked out anew."""
+
+_PROVIDERS = ("practice", "gemini")
+_MENDED_IN_SETTINGS = ("key.missing", "key.invalid", "key.not_allowed", "model.gone", "settings.bad_value")
 
 
 class GeneratePage(Page):
@@ -17,15 +47,418 @@ class GeneratePage(Page):
 
     name: ClassVar[str] = "generate"
 
+    wants = Signal(str)
+    """The name of the page that mends what is wrong."""
+
     def __init__(self, desk: Desk, jobs: Jobs, parent: QWidget | None = None) -> None:
         super().__init__(desk, jobs, parent)
-        self._count = QLabel()
-        layout = QVBoxLayout(self)
-        layout.addWidget(self._count)
+        self._outlook: Outlook | None = None
+        self._plan: Plan | None = None
+        self._previewed: set[str] = set()
+        self._resend = False
+        self._asked_about_unknown = 0
+        self._job: str | None = None
+        self._is_preview = False
+        self.bar = Bar()
+        self.form = PlanForm(self)
+        self.form.edit_bank.hide()
+        self.preview = Cards(self.tr("What would be sent"))
+        self.run = RunView()
+        self.terms = TermsSheet()
+        self._third = Pages()
+        self._whole = Pages()
+        self._line = QLabel()
+        self._obstacle = QLabel()
+        self._timer = QTimer(self, singleShot=True, interval=_PATIENCE_MILLISECONDS)
+        self._build()
+        self._connect()
+
+    # -- building -------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        columns = QHBoxLayout()
+        columns.setSpacing(3 * theme.GRID)
+        for column in (self.form.what, self.form.how):
+            columns.addWidget(_scrolled(column))
+        columns.addWidget(self._build_third(), 1)
+        plan = QWidget()
+        layout = QVBoxLayout(plan)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(theme.GRID)
+        layout.addLayout(columns, 1)
+        layout.addLayout(self._build_foot())
+        self._whole.addWidget(plan)
+        self._whole.addWidget(self.terms)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(2 * theme.GRID, theme.GRID, 2 * theme.GRID, theme.GRID)
+        outer.setSpacing(theme.GRID)
+        outer.addWidget(self.bar)
+        outer.addWidget(self._whole, 1)
+
+    def _build_third(self) -> QWidget:
+        title = QLabel(self.tr("Preview"))
+        title.setFont(theme.heading_font(title.font()))
+        notice = QLabel(
+            self.tr(
+                "Exactly this would be sent. Text in a picture (a name on a ruler, a date in a corner) "
+                "is not detected: look at the pictures."
+            )
+        )
+        notice.setWordWrap(True)
+        shown = QWidget()
+        layout = QVBoxLayout(shown)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(theme.GRID)
+        layout.addWidget(title)
+        layout.addWidget(notice)
+        layout.addWidget(self.preview, 1)
+        self._third.addWidget(shown)
+        self._third.addWidget(self.run)
+        return self._third
+
+    def _build_foot(self) -> QVBoxLayout:
+        self._line.setWordWrap(True)
+        self._obstacle.setWordWrap(True)
+        self.buttons = {
+            id_: self._build_button(id_)
+            for id_ in ("generate.back", "generate.terms", "generate.five", "generate.start")
+        }
+        self.buttons["generate.start"].setIcon(icon("start"))
+        row = QHBoxLayout()
+        row.setSpacing(theme.GRID)
+        row.addWidget(self._line, 1)
+        for button in self.buttons.values():
+            row.addWidget(button)
+        foot = QVBoxLayout()
+        foot.addWidget(self._obstacle)
+        foot.addLayout(row)
+        return foot
+
+    def _build_button(self, id_: str) -> QPushButton:
+        action = self.action(id_)
+        button = QPushButton(action.text())
+        button.clicked.connect(action.trigger)
+        action.changed.connect(lambda: button.setEnabled(action.isEnabled()))
+        return button
+
+    def _connect(self) -> None:
+        self._timer.timeout.connect(self._look)
+        self.form.changed.connect(self._on_form_changed)
+        self.run.stop.clicked.connect(self.stop)
+        self.terms.accepted.connect(self._on_terms_accepted)
+        self.terms.left.connect(self.back)
+        self.jobs.changed.connect(self._on_jobs_changed)
+        self.jobs.told.connect(self._on_jobs_told)
+        self._show_outlook(None)
+
+    # -- what the window calls ------------------------------------------------------------------
 
     def show_project(self) -> None:
-        self._count.clear()
-        self.show_changes(frozenset())
+        self._job = None
+        self._resend = False
+        self._asked_about_unknown = 0
+        self.bar.hide()
+        self.preview.show_cards([])
+        self._show_outlook(None)
+        self.back()
+        if self.desk.project is not None:
+            self.desk.work(_plans, self._on_plans_read, owner=self, failed=self._tell)
 
     def show_changes(self, kinds: frozenset[str]) -> None:
-        self.desk.ask(requests.count_requests, lambda found: self._count.setText(str(found)), owner=self)
+        if kinds & {"files", "sources", "metadata", "requests", "jobs", "settings"}:
+            self._timer.start()
+
+    def _on_plans_read(self, read: tuple[dict[str, Plan], list[str]]) -> None:
+        self.form.show_plans(*read)
+
+    # -- looking ahead --------------------------------------------------------------------------
+
+    def _on_form_changed(self) -> None:
+        """Nothing can be started before it is known what that would do."""
+        self._plan = self._outlook = None
+        for id_ in ("generate.start", "generate.five"):
+            self.action(id_).setEnabled(False)
+        self._timer.start()
+
+    def _look(self) -> None:
+        plan = self.form.plan()
+        if plan is None or self.desk.project is None:
+            return
+        self._plan = plan
+        look = partial(
+            look_ahead,
+            plan=plan,
+            resend_unknown=self._resend,
+            free_tier_yes=self.form.free_yes.isChecked(),
+        )
+        self.desk.ask(look, partial(self._on_looked, plan), owner=self, failed=self._on_look_failed)
+
+    def _on_look_failed(self, error: DermaError) -> None:
+        self._show_outlook(None)
+        self._obstacle.setText(texts.worded(error))
+        self.preview.show_cards([])
+
+    def _on_looked(self, plan: Plan, outlook: Outlook) -> None:
+        if plan is not self._plan:
+            return  # the form has changed since; the next answer is on its way
+        self._show_outlook(outlook)
+        self._ask_about_unknown(outlook)
+        folder = self.desk.folder
+        if folder is not None and self._job is None:
+            work = partial(_previews, folder, plan, outlook)
+            self.desk.work(work, partial(self._on_previewed, plan), owner=self, failed=self._tell)
+
+    def _on_previewed(self, plan: Plan, previews: list[tuple[Preview, QImage] | DermaError]) -> None:
+        if plan is self._plan:
+            self.preview.show_cards([_card(found) for found in previews])
+
+    def _show_outlook(self, outlook: Outlook | None) -> None:
+        self._outlook = outlook
+        plan = self._plan
+        obstacle = outlook.obstacle if outlook else None
+        self._line.setText(self._line_of(plan, outlook) if plan and outlook and outlook.left else "")
+        self._obstacle.setText(texts.worded(obstacle) if obstacle else "")
+        self._obstacle.setVisible(bool(obstacle))
+        wanting_terms = obstacle is not None and obstacle.code == "terms.not_accepted"
+        ready = outlook is not None and (obstacle is None or wanting_terms)
+        five_first = bool(ready and plan and outlook and self._needs_preview(plan, outlook))
+        self.action("generate.five").setEnabled(five_first)
+        self.action("generate.start").setEnabled(ready and not five_first)
+        self.buttons["generate.five"].setVisible(five_first)
+        self.buttons["generate.start"].setText(
+            self.tr("Send the rest") if plan and plan.key in self._previewed else self.tr("Start")
+        )
+        self.buttons["generate.terms"].setVisible(bool(plan and plan.leaves))
+        self.buttons["generate.back"].setVisible(
+            self._third.currentWidget() is self.run and self._job is None
+        )
+
+    def _needs_preview(self, plan: Plan, outlook: Outlook) -> bool:
+        return plan.leaves and outlook.left > PREVIEWS_AT_MOST and plan.key not in self._previewed
+
+    def _line_of(self, plan: Plan, outlook: Outlook) -> str:
+        """The one line of count, time, money and stop."""
+        words = [
+            self.tr("{count} requests").format(count=whole(outlook.left)),
+            self.tr("about {minutes} min").format(minutes=whole(outlook.minutes)),
+        ]
+        if not plan.leaves:
+            return ", ".join([*words, self.tr("rehearsed: nothing is sent and nothing is paid")]) + "."
+        words.append(
+            self.tr("about {sum} and at most {most}").format(
+                sum=money(outlook.expected_micro_usd), most=money(outlook.high_micro_usd)
+            )
+        )
+        if outlook.counted_as != plan.model:
+            words.append(self.tr("counted at the price of {model}").format(model=outlook.counted_as))
+        if plan.budget_micro_usd is not None:
+            words.append(self.tr("stops at {sum}").format(sum=money(plan.budget_micro_usd)))
+        return ", ".join(words) + "."
+
+    def _ask_about_unknown(self, outlook: Outlook) -> None:
+        if not outlook.unknown or self._resend or outlook.unknown == self._asked_about_unknown:
+            return
+        self._asked_about_unknown = outlook.unknown
+        text = self.tr(
+            "{count} requests may have been billed without an answer, at most {sum}: their process ended "
+            "or the connection broke. They are not sent again unless you say so."
+        )
+        said = text.format(count=whole(outlook.unknown), sum=money(outlook.at_risk_micro_usd))
+        self.bar.tell(said, Level.WARNING, self.tr("Send them again"), self._send_unknown_again)
+
+    def _send_unknown_again(self) -> None:
+        self._resend = True
+        self._timer.start()
+
+    # -- actions --------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Sends all that is left."""
+        self._begin(None)
+
+    def send_five(self) -> None:
+        """Sends the first five, so that somebody looks before the rest is paid for."""
+        self._begin(PREVIEWS_AT_MOST)
+
+    def stop(self) -> None:
+        """Stops the run after what is in flight."""
+        if self._job is not None:
+            self.jobs.stop(self._job)
+
+    def back(self) -> None:
+        """Shows the plan again."""
+        self._whole.setCurrentIndex(0)
+        if self._job is None:
+            self._third.setCurrentIndex(0)
+        self._show_outlook(self._outlook)
+
+    def show_terms(self) -> None:
+        """Shows the terms, to be read or to be accepted."""
+        self.desk.work(_terms_and_name, self._on_terms_read, owner=self, failed=self._tell)
+
+    def _on_terms_read(self, read: tuple[Terms, str]) -> None:
+        self.terms.show_terms(*read)
+        self._whole.setCurrentWidget(self.terms)
+        self.terms.name.setFocus()
+
+    def _on_terms_accepted(self, name: str) -> None:
+        self.desk.ask(
+            partial(_accept, name=name),
+            lambda _: self._on_accepted(),
+            owner=self,
+            failed=self._tell,
+            changes=frozenset({"requests"}),
+        )
+
+    def _on_accepted(self) -> None:
+        self.back()
+        self._look()
+
+    def _begin(self, first: int | None) -> None:
+        plan, outlook = self._plan, self._outlook
+        if plan is None or outlook is None:
+            return
+        if outlook.obstacle is not None and outlook.obstacle.code == "terms.not_accepted":
+            self.show_terms()
+            return
+        for id_ in ("generate.start", "generate.five"):
+            self.action(id_).setEnabled(False)
+        parameters: Parameters = {
+            "plan": plan.as_json(),
+            "resend_unknown": self._resend,
+            "retry_refused": False,
+            "free_tier_yes": plan.leaves and self.form.free_yes.isChecked(),
+        }
+        parameters |= {"first": first} if first else {}
+
+        def start(key: str | None) -> None:
+            begun = partial(self._on_begun, plan, first)
+            self.jobs.start("generate", parameters, secret=key, started=begun, failed=self._on_refused)
+
+        self.desk.work(_key if plan.leaves else _no_key, start, owner=self, failed=self._on_refused)
+
+    def _on_refused(self, error: DermaError) -> None:
+        self._tell(error)
+        self._look()
+
+    def _on_begun(self, plan: Plan, first: int | None, job_id: str) -> None:
+        self._resend = False
+        self._asked_about_unknown = 0
+        self.bar.hide()
+        self._is_preview = first is not None
+        title = self.tr("Five to look at") if first else self.tr("Running")
+        self._follow(job_id, self.tr("Rehearsing") if plan.simulated else title)
+
+    def _follow(self, job_id: str, title: str) -> None:
+        self._job = job_id
+        self.run.begin(title, simulated=self._plan is not None and self._plan.simulated)
+        self._third.setCurrentWidget(self.run)
+        self._show_outlook(self._outlook)
+
+    # -- the run --------------------------------------------------------------------------------
+
+    def _on_jobs_changed(self) -> None:
+        """A run that goes on since before the window was opened is shown like one that began here."""
+        for job_id, followed in self.jobs.running.items():
+            if followed.row["kind"] == "generate" and self._job is None:
+                self._follow(job_id, self.tr("Running"))
+        if self._job is not None and self._job not in self.jobs.running and not self.run.is_over:
+            self.desk.ask(partial(_ended, job_id=self._job), self._on_ended_read, owner=self)
+
+    def _on_ended_read(self, event: Event | None) -> None:
+        if event is not None and self._job is not None and not self.run.is_over:
+            self._on_jobs_told(self._job, event)
+
+    def _on_jobs_told(self, job_id: str, event: Event) -> None:
+        if job_id != self._job:
+            return
+        self.run.hear(event)
+        if event["event"] != "end":
+            return
+        if self._is_preview and event["state"] == JobState.DONE and self._plan is not None:
+            self._previewed.add(self._plan.key)
+        self._job, self._is_preview = None, False
+        error = event.get("error")
+        if error:
+            self._tell(UserError(error["code"], **error["values"]))
+        self._look()
+
+    def _tell(self, error: DermaError) -> None:
+        if error.code in _MENDED_IN_SETTINGS:
+            self.bar.tell_error(error, self.tr("Open settings"), partial(self.wants.emit, "settings"))
+        elif error.code == "network.airplane":
+            self.bar.tell_error(error, self.tr("Open privacy"), partial(self.wants.emit, "privacy"))
+        else:
+            self.bar.tell_error(error)
+
+
+def _scrolled(column: QWidget) -> QScrollArea:
+    """A column that scrolls where the window is low."""
+    scroll = QScrollArea()
+    scroll.setFrameShape(QFrame.Shape.NoFrame)
+    scroll.setWidgetResizable(True)
+    scroll.setWidget(column)
+    scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    scroll.setFixedWidth(32 * theme.GRID)
+    return scroll
+
+
+def _plans() -> tuple[dict[str, Plan], list[str]]:
+    banks = sorted(path.stem for path in (paths.resources() / "banks").glob("*.json"))
+    return {provider: plan_from_settings(provider) for provider in _PROVIDERS}, banks
+
+
+def _previews(folder: Path, plan: Plan, outlook: Outlook) -> list[tuple[Preview, QImage] | DermaError]:
+    """The first requests with their pictures; what cannot be read says why in its place."""
+    found: list[tuple[Preview, QImage] | DermaError] = []
+    for request, picture in outlook.first:
+        try:
+            preview = preview_of(folder, plan, request, picture)
+            found.append((preview, QImage.fromData(preview.pixels.encoded)))
+        except DermaError as error:
+            found.append(error)
+    return found
+
+
+def _card(found: tuple[Preview, QImage] | DermaError) -> Card:
+    if not isinstance(found, DermaError):
+        return PreviewCard(*found)
+    card = Card()
+    card.say(texts.worded(found), theme.DANGER)
+    return card
+
+
+def _terms_and_name() -> tuple[Terms, str]:
+    return generation.terms(), settings.text("person.name")
+
+
+def _accept(store: Store, name: str) -> None:
+    found = generation.terms()
+    people.accept_terms(
+        store, people.person(store, name), generation.TERMS_NAME, found.terms_date, found.sha256
+    )
+
+
+def _ended(store: Store, job_id: str) -> Event | None:
+    """How a job ended that no story tells the end of, such as one that was killed."""
+    row = store.row("SELECT state, figures, error FROM jobs WHERE id = ?", (job_id,))
+    if row is None or row["state"] == JobState.RUNNING:
+        return None
+    import json
+
+    error = json.loads(row["error"]) if row["error"] else None
+    return {"event": "end", "state": row["state"], "figures": json.loads(row["figures"]), "error": error}
+
+
+def _key() -> str:
+    """The key for Gemini. The keyring may take its time."""
+    from dermagui.api_key import find_key
+
+    found = find_key()
+    if found is None:
+        raise UserError("key.missing")
+    return found.value
+
+
+def _no_key() -> None:
+    return None

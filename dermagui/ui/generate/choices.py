@@ -1,0 +1,55 @@
+"""What the form of a plan offers, as tables: providers, languages, and how they are called."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication
+
+from dermagui.records import FlagKind, RequestState
+
+PROVIDERS = {
+    "practice": str(QT_TRANSLATE_NOOP("generate", "Rehearsal: nothing is sent")),
+    "gemini": str(QT_TRANSLATE_NOOP("generate", "Google Gemini: your own key")),
+}
+
+METADATA = {
+    "hidden": str(QT_TRANSLATE_NOOP("generate", "Hidden: a private hint")),
+    "given": str(QT_TRANSLATE_NOOP("generate", "Given: part of the question")),
+    "none": str(QT_TRANSLATE_NOOP("generate", "None: only the picture")),
+}
+
+LANGUAGES = {
+    "en": str(QT_TRANSLATE_NOOP("generate", "English")),
+    "de": str(QT_TRANSLATE_NOOP("generate", "German")),
+    "es": str(QT_TRANSLATE_NOOP("generate", "Spanish")),
+    "fr": str(QT_TRANSLATE_NOOP("generate", "French")),
+    "it": str(QT_TRANSLATE_NOOP("generate", "Italian")),
+    "pt": str(QT_TRANSLATE_NOOP("generate", "Portuguese")),
+    "tr": str(QT_TRANSLATE_NOOP("generate", "Turkish")),
+}
+
+STATES = {
+    RequestState.ANSWERED: str(QT_TRANSLATE_NOOP("generate", "Answered")),
+    RequestState.BLOCKED: str(QT_TRANSLATE_NOOP("generate", "Blocked")),
+    RequestState.TRUNCATED: str(QT_TRANSLATE_NOOP("generate", "Cut off")),
+    RequestState.INVALID: str(QT_TRANSLATE_NOOP("generate", "Not usable")),
+    RequestState.RETRYABLE: str(QT_TRANSLATE_NOOP("generate", "Failed, tried again")),
+    RequestState.PERMANENT: str(QT_TRANSLATE_NOOP("generate", "Refused")),
+    RequestState.QUOTA_MINUTE: str(QT_TRANSLATE_NOOP("generate", "Asked to slow down")),
+    RequestState.QUOTA_DAY: str(QT_TRANSLATE_NOOP("generate", "Quota of the day")),
+    RequestState.UNKNOWN: str(QT_TRANSLATE_NOOP("generate", "Perhaps paid, no answer")),
+}
+"""What became of requests; the order is that of the counters."""
+
+FLAGS = {
+    FlagKind.LEAK: str(QT_TRANSLATE_NOOP("generate", "Repeats hidden metadata: {evidence}")),
+    FlagKind.REFUSAL: str(QT_TRANSLATE_NOOP("generate", "Refuses to answer: {evidence}")),
+    FlagKind.CONTRADICTION: str(QT_TRANSLATE_NOOP("generate", "Contradicts the label: {evidence}")),
+    FlagKind.LENGTH: str(QT_TRANSLATE_NOOP("generate", "Unusual length: {evidence}")),
+    FlagKind.DUPLICATE: str(QT_TRANSLATE_NOOP("generate", "Says what another answer says: {evidence}")),
+    FlagKind.MODEL_DIFFERS: str(QT_TRANSLATE_NOOP("generate", "Another model answered: {evidence}")),
+}
+
+
+def words(text: str) -> str:
+    """A text of these tables in the user's language."""
+    return QCoreApplication.translate("generate", text)

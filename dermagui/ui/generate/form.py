@@ -1,0 +1,211 @@
+"""The two columns that make a plan: what is asked about which images, and how it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from dermagui.generation.plan import Plan
+from dermagui.records import MetadataMode, PixelRecipe
+from dermagui.ui import theme
+from dermagui.ui.generate import choices
+from dermagui.ui.settings import labels
+
+_MANY = 10_000_000
+
+
+class PlanForm(QObject):
+    """Holds a plan; ``changed`` tells that it is another one now. ``what`` and ``how`` are its columns."""
+
+    changed = Signal()
+    bank_asked = Signal(str)
+    """The user wants to look at this question bank, or to make one of their own out of it."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._plans: dict[str, Plan] = {}
+        self._filling = False
+        self.what, self.how = QWidget(), QWidget()
+        self._build_what()
+        self._build_how()
+        self._listen()
+
+    # -- building -------------------------------------------------------------------------------
+
+    def _build_what(self) -> None:
+        self.limit = _spin(0, _MANY)
+        self.limit.setSpecialValueText(self.tr("all"))
+        self.bank = QComboBox()
+        self.bank.setEditable(True)
+        self.edit_bank = QPushButton(self.tr("Look at the questions…"))
+        self.edit_bank.clicked.connect(lambda: self.bank_asked.emit(self.bank.currentText()))
+        self.questions = _spin(1, 100)
+        self.metadata = _combo(choices.METADATA, choices.words)
+        self.language = _combo(choices.LANGUAGES, choices.words)
+        self.seed = _spin(0, _MANY)
+        form = _column(self.what, self.tr("What"))
+        form.addRow(self.tr("Re&quests at most"), self.limit)
+        form.addRow(self.tr("Question &bank"), self.bank)
+        form.addRow("", self.edit_bank)
+        form.addRow(self.tr("Questions for &each image"), self.questions)
+        form.addRow(self.tr("&Metadata"), self.metadata)
+        form.addRow(self.tr("&Language of the answers"), self.language)
+        form.addRow(self.tr("&Draw other questions"), self.seed)
+
+    def _build_how(self) -> None:
+        self.provider = _combo(choices.PROVIDERS, choices.words)
+        self.model = QLineEdit()
+        self.tier = _combo({key: labels.CHOICES[key] for key in ("undeclared", "free", "paid")}, labels.words)
+        self.free_yes = QCheckBox(self.tr("Send them although people may read"))
+        self.speed = _combo({key: labels.CHOICES[key] for key in ("standard", "flex")}, labels.words)
+        self.side = _spin(64, 8192)
+        self.side.setSuffix(" " + self.tr("pixels"))
+        self.concurrency = _spin(1, 64)
+        self.budget = QDoubleSpinBox()
+        self.budget.setRange(0, 100_000)
+        self.budget.setDecimals(2)
+        self.budget.setPrefix("$")
+        self.budget.setSpecialValueText(self.tr("no limit"))
+        form = _column(self.how, self.tr("How"))
+        form.addRow(self.tr("Who &answers"), self.provider)
+        form.addRow(self.tr("M&odel"), self.model)
+        form.addRow(self.tr("&Kind of key"), self.tier)
+        form.addRow("", self.free_yes)
+        form.addRow(self.tr("Speed and &price"), self.speed)
+        form.addRow(self.tr("Lon&gest side sent"), self.side)
+        form.addRow(self.tr("At the same &time"), self.concurrency)
+        form.addRow(self.tr("Stop at a &cost of"), self.budget)
+        self._of_gemini = (self.model, self.tier, self.speed, self.budget)
+
+    def _listen(self) -> None:
+        for spin in (self.limit, self.questions, self.seed, self.side, self.concurrency, self.budget):
+            spin.valueChanged.connect(self._on_value_changed)
+        for combo in (self.metadata, self.language, self.tier, self.speed):
+            combo.currentIndexChanged.connect(self._on_value_changed)
+        self.bank.currentTextChanged.connect(self._on_value_changed)
+        self.model.editingFinished.connect(self._on_value_changed)
+        self.free_yes.toggled.connect(self._on_value_changed)
+        self.provider.currentIndexChanged.connect(self._on_provider_changed)
+
+    # -- what it holds --------------------------------------------------------------------------
+
+    def show_plans(self, plans: dict[str, Plan], banks: Sequence[str]) -> None:
+        """Fills the form with what the settings say for each provider, and offers the banks."""
+        self._plans = plans
+        self._filling = True
+        self.bank.clear()
+        self.bank.addItems(list(banks))
+        self._filling = False
+        self._show_plan(plans[self.provider.currentData()])
+
+    def plan(self) -> Plan | None:
+        """The plan as it stands; None before there is any."""
+        if not self._plans:
+            return None
+        start = self._plans[self.provider.currentData()]
+        micro_usd = round(self.budget.value() * 1_000_000)
+        return replace(
+            start,
+            limit=self.limit.value() or None,
+            bank=self.bank.currentText().strip() or start.bank,
+            questions=self.questions.value(),
+            metadata=MetadataMode(self.metadata.currentData()),
+            language=self.language.currentData(),
+            seed=self.seed.value(),
+            model=self.model.text().strip() or start.model if start.leaves else start.model,
+            key_tier=self.tier.currentData(),
+            service_tier=self.speed.currentData(),
+            recipe=PixelRecipe(longest_side=self.side.value()),
+            concurrency=self.concurrency.value(),
+            budget_micro_usd=micro_usd or None if start.leaves else None,
+        )
+
+    def use_bank(self, bank: str) -> None:
+        """Chooses a bank by its name or path."""
+        if bank:
+            self.bank.setCurrentText(bank)
+
+    def _show_plan(self, plan: Plan) -> None:
+        self._filling = True
+        self.bank.setCurrentText(plan.bank)
+        self.questions.setValue(plan.questions)
+        _choose(self.metadata, plan.metadata.value)
+        _choose(self.language, plan.language)
+        self.model.setText(plan.model if plan.leaves else "")
+        _choose(self.tier, plan.key_tier)
+        _choose(self.speed, plan.service_tier)
+        self.side.setValue(plan.recipe.longest_side or self.side.maximum())
+        self.concurrency.setValue(plan.concurrency)
+        self._filling = False
+        self._show_what_matters(plan)
+        self.changed.emit()
+
+    def _show_what_matters(self, plan: Plan) -> None:
+        for widget in self._of_gemini:
+            widget.setEnabled(plan.leaves)
+        free = plan.leaves and self.tier.currentData() == "free"
+        self.free_yes.setVisible(free)
+
+    def _on_provider_changed(self) -> None:
+        plan = self.plan()
+        if plan is not None:
+            self.model.setText(plan.model if plan.leaves else "")
+            self._on_value_changed()
+
+    def _on_value_changed(self) -> None:
+        plan = None if self._filling else self.plan()
+        if plan is not None:
+            self._show_what_matters(plan)
+            self.changed.emit()
+
+
+def _column(widget: QWidget, title: str) -> QFormLayout:
+    heading = QLabel(title)
+    heading.setFont(theme.heading_font(heading.font()))
+    form = QFormLayout()
+    form.setSpacing(theme.GRID)
+    form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapAllRows)
+    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    layout = QVBoxLayout(widget)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(theme.GRID)
+    layout.addWidget(heading)
+    layout.addLayout(form)
+    layout.addStretch(1)
+    return form
+
+
+def _spin(least: int, most: int) -> QSpinBox:
+    spin = QSpinBox()
+    spin.setRange(least, most)
+    spin.setGroupSeparatorShown(True)
+    return spin
+
+
+def _combo(table: dict[str, str], translate: Callable[[str], str]) -> QComboBox:
+    combo = QComboBox()
+    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    combo.setMinimumContentsLength(12)
+    for key, text in table.items():
+        combo.addItem(translate(text), key)
+    return combo
+
+
+def _choose(combo: QComboBox, key: str) -> None:
+    index = combo.findData(key)
+    if index >= 0:
+        combo.setCurrentIndex(index)
