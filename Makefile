@@ -41,7 +41,7 @@ bench: $(VENV)/dev.stamp $(ENGINE)
 app: $(VENV)/build.stamp $(ENGINE)
 	$(IN_VENV)python packaging/build_app.py
 
-test: $(VENV)/dev.stamp $(VENV)/build.stamp $(ENGINE)
+test: $(VENV)/dev.stamp $(VENV)/build.stamp $(ENGINE) $(VENV)/training.stamp
 	$(IN_VENV)python packaging/check_system.py --qt
 	$(IN_VENV)ruff check
 	$(IN_VENV)ruff format --check
@@ -63,6 +63,12 @@ $(ENGINE): packaging/locks/llama.txt packaging/build_llama.py | $(VENV)/app.stam
 	$(IN_VENV)python packaging/build_llama.py
 	touch $@
 
+# torch for a processor and what trains with it, 2 GB, for the tests only; kept in the user's cache as well.
+$(VENV)/training.stamp: packaging/locks/train-cpu.txt packaging/locks/train-cpu-torch.txt \
+		packaging/build_training.py | $(VENV)/dev.stamp
+	$(IN_VENV)python packaging/build_training.py
+	touch $@
+
 $(VENV)/venv.stamp:
 	$(PYTHON) packaging/check_system.py
 	$(PYTHON) -m venv $(VENV)
@@ -78,12 +84,22 @@ COMPILE := $(IN_VENV)uv pip compile --quiet --universal --python-version 3.11 --
 ALSO := printf '%s\n' hatchling diskcache typing-extensions | $(COMPILE) pyproject.toml - \
 	--excludes packaging/locks/later.in
 
+# Of one platform each: together they would be given an old unsloth.
+FOR_GPU := $(IN_VENV)uv pip compile --quiet --python-version 3.12 --generate-hashes --no-annotate \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(UPGRADE) \
+	packaging/locks/train-gpu.in --python-platform
+
 lock: $(VENV)/dev.stamp
 	$(ALSO) --output-file packaging/locks/app.txt
 	$(ALSO) --extra dev --constraints packaging/locks/app.txt --output-file packaging/locks/dev.txt
 	$(ALSO) --extra build --constraints packaging/locks/dev.txt --output-file packaging/locks/build.txt
 	$(COMPILE) --no-deps packaging/locks/llama.in --output-file packaging/locks/llama.txt
 	$(COMPILE) packaging/locks/llama-tools.in --output-file packaging/locks/llama-tools.txt
+	$(COMPILE) packaging/locks/train-cpu.in --excludes packaging/locks/train-later.in \
+		--output-file packaging/locks/train-cpu.txt
+	$(FOR_GPU) x86_64-manylinux_2_28 --output-file packaging/locks/train-linux.txt
+	$(FOR_GPU) x86_64-pc-windows-msvc --excludes packaging/locks/train-later.in \
+		--output-file packaging/locks/train-windows.txt
 
 clean:
 	rm -rf $(VENV) build dist report .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -24,6 +24,7 @@ FUNCTIONS = {
     "practice": "dermagui.demo.practice",
     "export": "dermagui.datasets.export",
     "download": "dermagui.chat.download",
+    "train": "dermagui.training.launch",
 }
 """Kind → the module whose ``run`` does it."""
 

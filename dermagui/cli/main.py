@@ -26,6 +26,8 @@ COMMANDS = (
     "status",
     "review",
     "export",
+    "train",
+    "train_env",
     "forget",
     "ledger",
     "airplane",

@@ -95,10 +95,15 @@ def run(store: Store, parameters: Parameters, report: Report) -> Changes:
     """Writes a dataset. Raises ``UserError``: ``export.exists``, ``export.nothing``, ``split.leakage``, what
     the disk refuses. Pairs whose pictures are gone or missing are left out and counted.
     """
-    out = Path(os.fsdecode(bytes.fromhex(parameters["out"])))
+    _refuse_place(store, _place_of(parameters))
+    return write_dataset(store, parameters, report)
+
+
+def write_dataset(store: Store, parameters: Parameters, report: Report) -> Changes:
+    """The same wherever it is: a training keeps its own in the project."""
+    out = _place_of(parameters)
     ratios = parse_ratios(parameters["split"])
     seed = int(parameters["seed"])
-    _refuse_place(store, out)
     gathered = gather(store, parameters)
     recipe = PixelRecipe(longest_side=parameters["longest_side"])
     if parameters["images"]:
@@ -130,6 +135,10 @@ def run(store: Store, parameters: Parameters, report: Report) -> Changes:
     _tell(gathered, assignment, tally, report)
     split_counts = {split.value: sum(row.split is split for row in rows) for split in Split}
     return Changes(("datasets",), {"pairs": len(rows), "images": len(tally.images), **split_counts})
+
+
+def _place_of(parameters: Parameters) -> Path:
+    return Path(os.fsdecode(bytes.fromhex(parameters["out"])))
 
 
 def _refuse_only_simulated(store: Store, parameters: Parameters) -> None:

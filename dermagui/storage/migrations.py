@@ -222,3 +222,15 @@ def m007_review(db: Database) -> None:
         "CREATE INDEX verdicts_undoes ON verdicts(undoes) WHERE undoes IS NOT NULL",
     ):
         db.conn.execute(statement)
+
+
+@migrations()
+def m008_trainings(db: Database) -> None:
+    """Trainings: what was to be trained, on what, with which settings. How one goes is told by its folder."""
+    db.conn.execute(
+        """CREATE TABLE trainings (
+            uid TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, created_at TEXT NOT NULL,
+            dataset_uid TEXT REFERENCES datasets(uid), base TEXT NOT NULL, recipe TEXT NOT NULL,
+            seed INTEGER NOT NULL, simulated INTEGER NOT NULL, device TEXT NOT NULL,
+            app_version TEXT NOT NULL, ended_at TEXT, outcome TEXT, figures TEXT NOT NULL)"""
+    )

@@ -1,0 +1,161 @@
+"""``dermagui train``, ``train-status``, ``train-stop``, ``train-resume``: tunes a model on reviewed pairs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from dermagui.cli.console import (
+    Arguments,
+    Commands,
+    json_argument,
+    positive_number,
+    print_json,
+    project_argument,
+    say,
+    say_progress,
+)
+
+
+def declare(commands: Commands) -> None:
+    """Declares the commands."""
+    parser = commands.add_parser("train", help="tune a vision model on the accepted pairs of a project")
+    project_argument(parser)
+    parser.add_argument("--base", type=Path, required=True, metavar="FOLDER", help="the model to start from")
+    parser.add_argument("--recipe", default="default", metavar="RECIPE", help="a recipe's name or JSON file")
+    parser.add_argument("--backend", choices=("auto", "plain", "unsloth"), default="auto")
+    parser.add_argument("--max-steps", type=positive_number, metavar="N")
+    parser.add_argument("--name", default="", metavar="RUN")
+    parser.add_argument("--seed", type=int, default=0, metavar="N")
+    parser.add_argument("--split", default="80/10/10", metavar="TRAIN/VALIDATION/TEST")
+    parser.add_argument("--state", choices=("accepted", "all"), default="accepted")
+    parser.add_argument("--simulated", action="store_true", help="include pairs of a rehearsal")
+    parser.add_argument("--threads", type=positive_number, metavar="N", help=argparse.SUPPRESS)
+    parser.add_argument("--inline", action="store_true", help=argparse.SUPPRESS)
+    json_argument(parser)
+    parser.set_defaults(run=_train)
+    for name, text, action in (
+        ("train-status", "how trainings go", _status),
+        ("train-stop", "ask a training to save and end", _stop),
+        ("train-resume", "go on with a training from its last checkpoint", _resume),
+    ):
+        parser = commands.add_parser(name, help=text)
+        project_argument(parser)
+        if name == "train-status":
+            parser.add_argument("training", nargs="?", metavar="RUN")
+        else:
+            parser.add_argument("training", metavar="RUN")
+        json_argument(parser)
+        parser.set_defaults(run=action)
+
+
+def _train(arguments: Arguments) -> int:
+    from dermagui.training.launch import training_parameters
+    from dermagui.training.recipe import find_recipe
+
+    recipe = find_recipe(arguments.recipe)
+    if recipe.terms:
+        say(recipe.terms)
+    parameters = training_parameters(
+        recipe,
+        arguments.base,
+        name=arguments.name,
+        backend=arguments.backend,
+        max_steps=arguments.max_steps,
+        seed=arguments.seed,
+        state=arguments.state,
+        simulated=arguments.simulated,
+        split=arguments.split,
+        threads=arguments.threads,
+    )
+    return _run(arguments, parameters, arguments.inline)
+
+
+def _resume(arguments: Arguments) -> int:
+    return _run(arguments, {"resume": arguments.training}, False)
+
+
+def _run(arguments: Arguments, parameters: dict[str, Any], inline: bool) -> int:
+    from dermagui.cli.job import run_job
+
+    handlers = {"prepared": _say_prepared, "train_step": _say_step, "train_eval": _say_eval}
+    code, end = run_job(arguments.project, "train", parameters, inline=inline, handlers=handlers)
+    figures = end["figures"]
+    if arguments.json:
+        print_json(figures)
+    elif figures and code == 0:
+        losses = f"{figures['first_loss']:.3f} → {figures['last_loss']:.3f}"
+        say(f"{figures['name']}: {figures['steps']:,} steps, loss {losses}.")
+    return code
+
+
+def _say_prepared(event: dict[str, Any]) -> None:
+    counts = event["counts"]
+    say(
+        f"{event['name']}: {counts['train']:,} pairs to learn from, {counts['validation']:,} to watch it by,"
+        f" {counts['test']:,} kept for the end, {counts['images']:,} pictures."
+    )
+
+
+def _say_step(event: dict[str, Any]) -> None:
+    say_progress(event["step"], event["total"], "steps", f", loss {event['loss']:.3f}")
+
+
+def _say_eval(event: dict[str, Any]) -> None:
+    say(f"  step {event['step']:,}: loss {event['loss']:.3f} on pairs that it does not learn from")
+
+
+def _status(arguments: Arguments) -> int:
+    from dermagui.project import Project
+    from dermagui.storage.trainings import list_trainings
+    from dermagui.training.launch import get_training
+
+    with Project(arguments.project) as project:
+        name = arguments.training
+        rows = [get_training(project.store, name)] if name else list_trainings(project.store)
+        told = [_told(project.store.folder, row) for row in rows]
+    if arguments.json:
+        print_json({"trainings": told})
+        return 0
+    for one in told:
+        left = f", {one['seconds_left']:,.0f} s left" if one["seconds_left"] else ""
+        loss = f", loss {one['loss']:.3f}" if one["loss"] is not None else ""
+        say(f"{one['name']}: {one['state']}, step {one['step']:,} of {one['total']:,}{loss}{left}")
+    return 0
+
+
+def _told(project: Path, row: dict[str, Any]) -> dict[str, Any]:
+    from dermagui.training.folder import runs_folder
+    from dermagui.training.run_state import read_run
+
+    view = read_run(runs_folder(project) / row["uid"])
+    return {
+        "name": row["name"],
+        "uid": row["uid"],
+        "state": view.state.value,
+        "step": view.step,
+        "total": view.total,
+        "loss": view.steps[view.step]["loss"] if view.steps else None,
+        "evals": view.evals,
+        "saved": view.saved,
+        "seconds_left": view.seconds_left,
+        "backend": view.backend,
+        "why": view.reason,
+        "failure": view.failure,
+        "recipe": row["recipe"]["name"],
+        "base": row["base"],
+    }
+
+
+def _stop(arguments: Arguments) -> int:
+    from dermagui.project import Project
+    from dermagui.training.launch import get_training, stop_training
+
+    with Project(arguments.project) as project:
+        view = stop_training(project.store.folder, get_training(project.store, arguments.training))
+    if arguments.json:
+        print_json({"step": view.step, "total": view.total})
+    else:
+        say(f"{arguments.training} saves and ends after this step; `dermagui train-resume` goes on with it.")
+    return 0

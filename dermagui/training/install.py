@@ -1,0 +1,207 @@
+"""Makes the training environment with uv, from a lock for each platform; removes it again.
+
+What is done stays done: uv keeps what it fetched, so that an installation which broke off goes on when it is
+started again. Only an environment that answered is written down.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dermagui import paths
+from dermagui.errors import DataError, ServiceError, UserError, from_os_error
+from dermagui.network import Purpose, airplane_is_on, write_ledger
+from dermagui.training.environment import Environment, converter_folder, training_folder, use_python
+from dermagui.training.hardware import DISK_BYTES
+
+GPU_PYTHON = "3.12"
+VERIFIED = ("cpu",)
+"""Kinds whose lock was installed and trained with; the others were computed and never run here."""
+
+CONVERTER_PARTS = ("conversion", "gguf-py", "convert_hf_to_gguf.py", "convert_lora_to_gguf.py", "LICENSE")
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an installation takes: the hashed lock, what is installed after it without hashes, and whence."""
+
+    kind: str
+    lock: Path
+    later: Path | None
+    python: str
+    offline: Path | None = None
+    """A folder of wheels; then nothing is fetched."""
+
+
+def locks_folder() -> Path:
+    """Where the locks lie: in a checkout, else among the resources."""
+    checkout = paths.resources().parent / "packaging" / "locks"
+    return checkout if checkout.is_dir() else paths.resources() / "locks"
+
+
+def make_plan(cpu: bool, python: Path | None = None, offline: Path | None = None) -> Plan:
+    """The plan for this platform. Raises ``UserError`` ``train.no_lock`` where there is none."""
+    locks = locks_folder()
+    if cpu:
+        interpreter = os.fspath(python) if python else _own_python()
+        return Plan("cpu", locks / "train-cpu.txt", locks / "train-cpu-torch.txt", interpreter, offline)
+    known = {"linux": ("train-linux.txt", None), "win32": ("train-windows.txt", "train-windows-torch.txt")}
+    if sys.platform not in known:
+        raise UserError("train.no_lock", platform=sys.platform)
+    lock, later = known[sys.platform]
+    interpreter = os.fspath(python) if python else GPU_PYTHON
+    return Plan(sys.platform, locks / lock, locks / later if later else None, interpreter, offline)
+
+
+def _own_python() -> str:
+    return GPU_PYTHON if getattr(sys, "frozen", False) else sys.executable
+
+
+def install(plan: Plan, say: Say) -> Environment:
+    """Makes the environment and fetches the converter.
+
+    Raises ``UserError``: ``train.no_room``, ``train.no_uv``, ``network.airplane``; ``ServiceError``
+    ``train.install_failed``; what ``use_python`` raises.
+    """
+    folder = training_folder()
+    kind = "cpu" if plan.kind == "cpu" else "gpu"
+    if shutil.disk_usage(folder).free < DISK_BYTES[kind]:
+        raise UserError("train.no_room", path=paths.display_path(folder), bytes=DISK_BYTES[kind])
+    if plan.offline is None:
+        if airplane_is_on():
+            raise UserError("network.airplane", host="the package index")
+        write_ledger(Purpose.DOWNLOAD, "package index", what="training environment")
+    uv = find_uv()
+    env = folder / "env"
+    say("Making the environment.")
+    _run([uv, "venv", "--allow-existing", "--python", plan.python, os.fspath(env)])
+    python = env / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    pip = [uv, "pip", "install", "--python", os.fspath(python), *_source(plan)]
+    say("Installing packages; this takes minutes.")
+    _run([*pip, "--require-hashes", "--no-deps", "-r", os.fspath(plan.lock)])
+    if plan.later:
+        _run([*pip, "--no-deps", *_backend(plan), "-r", os.fspath(plan.later)])
+    install_converter(plan.offline, uv, python)
+    return use_python(python, "managed", plan.kind in VERIFIED)
+
+
+def _source(plan: Plan) -> list[str]:
+    return ["--offline", "--no-index", "--find-links", os.fspath(plan.offline)] if plan.offline else []
+
+
+def _backend(plan: Plan) -> list[str]:
+    """Where torch is had from: a folder that pip knows, else the index for its build that uv knows."""
+    if plan.offline or "UV_FIND_LINKS" in _uv_environment():
+        return []
+    return ["--torch-backend", "cpu" if plan.kind == "cpu" else "auto"]
+
+
+def find_uv() -> str:
+    """The uv beside this program, else that of the system. Raises ``train.no_uv``."""
+    name = "uv" + (".exe" if os.name == "nt" else "")
+    beside = Path(sys.executable).with_name(name)
+    found = os.fspath(beside) if beside.exists() else shutil.which(name)
+    if found is None:
+        raise UserError("train.no_uv")
+    return found
+
+
+def _uv_environment() -> Mapping[str, str]:
+    """uv does not read what pip was told; whoever told pip where packages lie means it all the same."""
+    environment = dict(os.environ)
+    environment.pop("PYTHONPATH", None)
+    for theirs, ours in (
+        ("PIP_FIND_LINKS", "UV_FIND_LINKS"),
+        ("PIP_INDEX_URL", "UV_DEFAULT_INDEX"),
+        ("PIP_CERT", "SSL_CERT_FILE"),
+    ):
+        if theirs in environment:
+            environment.setdefault(ours, environment[theirs])
+    return environment
+
+
+def _run(command: Sequence[str]) -> None:
+    try:
+        done = subprocess.run(
+            command,
+            env=_uv_environment(),
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+    except OSError as error:
+        raise ServiceError("train.install_failed", detail=str(error)) from error
+    if done.returncode:
+        raise ServiceError("train.install_failed", detail=done.stderr[-600:])
+
+
+def install_converter(offline: Path | None, uv: str, python: Path) -> None:
+    """Takes the converter out of the source archive of the llama-cpp-python that this program runs."""
+    if (converter_folder() / CONVERTER_PARTS[2]).exists():
+        return
+    with tempfile.TemporaryDirectory(dir=training_folder()) as work:
+        archive = _find_archive(offline) if offline else _fetch_archive(Path(work), uv, python)
+        unpack_converter(archive, converter_folder())
+
+
+def llama_version() -> str:
+    """The version that this program was built with, as its lock has it."""
+    lock = locks_folder() / "llama.txt"
+    line = next(line for line in lock.read_text().splitlines() if line.startswith("llama-cpp-python=="))
+    return line.split("==")[1].split()[0]
+
+
+def _find_archive(folder: Path) -> Path:
+    path = folder / f"llama_cpp_python-{llama_version()}.tar.gz"
+    if not path.is_file():
+        raise UserError("train.offline_incomplete", path=paths.display_path(path))
+    return path
+
+
+def _fetch_archive(work: Path, uv: str, python: Path) -> Path:
+    """pip fetches archives and uv does not; its tools for building stay in a folder that is thrown away."""
+    _run([uv, "pip", "install", "--python", os.fspath(python), "--target", os.fspath(work / "pip"), "pip"])
+    lock = locks_folder() / "llama.txt"
+    fetch = ["download", "--no-deps", "--no-binary", ":all:", "--require-hashes", "-r", os.fspath(lock)]
+    code = "import sys; sys.path.insert(0, sys.argv.pop(1)); from pip._internal.cli.main import main; main()"
+    _run([os.fspath(python), "-c", code, os.fspath(work / "pip"), *fetch, "--dest", os.fspath(work)])
+    (archive,) = work.glob("*.tar.gz")
+    return archive
+
+
+def unpack_converter(archive: Path, folder: Path) -> None:
+    """The converter's files, beside their place and then in it. Raises ``train.converter_missing``."""
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        with tarfile.open(archive) as packed:
+            for member in packed:
+                _, _, name = member.name.partition("/vendor/llama.cpp/")
+                if member.isfile() and name.split("/")[0] in CONVERTER_PARTS:
+                    member.name = name
+                    packed.extract(member, part, filter="data")
+        if not all((part / name).exists() for name in CONVERTER_PARTS):
+            raise DataError("train.converter_missing", path=paths.display_path(archive))
+        shutil.rmtree(folder, ignore_errors=True)
+        part.rename(folder)
+    except OSError as error:
+        raise from_os_error(error, folder) from error
+
+
+def remove() -> None:
+    """Removes the environment that was made and the converter; an existing Python is only forgotten."""
+    folder = training_folder()
+    (folder / "environment.json").unlink(missing_ok=True)
+    for name in ("env", "converter", "compiled"):
+        shutil.rmtree(folder / name, ignore_errors=True)

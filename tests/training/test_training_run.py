@@ -1,0 +1,48 @@
+"""A training by the command line, from accepted pairs to tuned weights, and what is then told of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.command_line import run
+from tests.training.conftest import COLOURS, SETTINGS, answer
+
+pytestmark = pytest.mark.slow
+
+
+def test_accepted_pairs_tune_a_model(tmp_path: Path, spots: Path, tiny_base: Path, ready: Path) -> None:
+    recipe = {
+        "name": "tiny",
+        "title": "",
+        "purpose": "",
+        "base": "",
+        "licence": "",
+        "terms": "",
+        "gated": False,
+    }
+    told = recipe | {"becomes_gguf": True, "gpu_gb": 0, "unverified": False, "settings": SETTINGS}
+    (tmp_path / "tiny.json").write_text(json.dumps(told))
+    given = ["--base", tiny_base, "--recipe", tmp_path / "tiny.json", "--max-steps", "40", "--name", "first"]
+    done = run("train", spots, *given, "--threads", "1", "--split", "70/20/10", "--json")
+    figures = done.json
+    assert figures["last_loss"] < figures["first_loss"] / 10
+    assert figures["backend"] == "plain"
+    assert "unsloth" in figures["why"]
+    (view,) = run("train-status", spots, "--json").json["trainings"]
+    assert (view["state"], view["step"], view["total"], view["name"]) == ("done", 40, 40, "first")
+    (folder,) = (spots / "training").iterdir()
+    assert (folder / "adapter" / "adapter_config.json").exists()
+    assert {path.suffix for path in (folder / "images").iterdir()} == {".png"}
+    # The window can find out what was asked and answered without the database.
+    probes = [json.loads(line) for line in (folder / "probes.jsonl").read_text().splitlines()]
+    events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    asked = {event["step"]: event["answers"] for event in events if event["event"] == "probes"}
+    assert set(asked) == {0, 40}
+    truths = [probe["messages"][1]["content"][0]["text"] for probe in probes]
+    assert sum(one["answer"] == truths[one["place"]] for one in asked[40]) >= 3
+    assert not any(one["answer"] in map(answer, COLOURS) for one in asked[0])
+    code = run("train", spots, *given, code=3)
+    assert "There is a training first already" in code.err
