@@ -287,6 +287,9 @@ class Session:
                 yield message
         except ChildGone as gone:
             reason, detail = child.end(), child.last_words()
+            if self._doing == "load" or self.loaded.get("gpu_layers"):
+                # Where a graphics card has too little memory, llama.cpp may end the process.
+                self._load = replace(self._load, gpu_layers=0)
             self.close()
             raise self._death(reason, detail) from gone
         except GeneratorExit:

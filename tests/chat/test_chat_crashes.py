@@ -222,6 +222,21 @@ def test_a_child_that_died_unasked_is_replaced_without_a_word(kept: Session, wan
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="ends by a signal")
+def test_after_a_death_on_a_graphics_card_the_cpu_answers(engine: ModuleType, llama_pair: Pair) -> None:
+    with Session(ModelFiles(llama_pair.model, llama_pair.projector), ENDLESS_ROOM) as session:
+        wanted = answer_of(session.ask([QUESTION], SHORT)).tokens
+        for layers, then in ((0, None), (7, 0)):
+            session.loaded["gpu_layers"] = layers
+            events = session.ask([QUESTION], ENDLESS, schema=ENDLESS_SCHEMA)
+            next(events)
+            process_of(session).kill()
+            with pytest.raises(ServiceError):
+                list(events)
+            assert session._load.gpu_layers == then
+            assert answer_of(session.ask([QUESTION], SHORT)).tokens == wanted
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="ends by a signal")
 def test_a_child_that_dies_while_it_starts_says_so(
     engine: ModuleType, llama_pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
