@@ -81,7 +81,7 @@ class ReviewPage(PairPage):
     def _on_opened(self, opened: Opened) -> None:
         self._opened, self.person = opened, opened.person
         self.parts.show_opened(opened)
-        self._shown = None
+        self._shown, self._counting = None, False
         self.walk.begin(opened.person.uid, opened.spots, opened.queue)
         self._count()
 

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QMenu, QWidget
 
 from dermagui.errors import DermaError
 from dermagui.paths import display_path
-from dermagui.records import Person, RejectReason, Turn, Verdict, VerdictKind
+from dermagui.records import Person, RejectReason, Turn, Verdict, VerdictKind, VerdictMethod
 from dermagui.review.queue import Place
 from dermagui.review.reading import Reading
 from dermagui.ui.desk import Desk
@@ -51,6 +51,7 @@ class PairPage(Page):
         self._hidden = False
         self._editing = False
         self._counting = False
+        self._progress = (0, 0)
         self._metadata = False
         self._clock = Stopwatch()
         self._reasons = self._build_reasons()
@@ -150,7 +151,14 @@ class PairPage(Page):
 
     def _on_counted(self, counted: tuple[int, int]) -> None:
         self._counting = False
+        self._progress = counted
         self.parts.verdict.show_progress(*counted)
+
+    def _count_one(self, said: Verdict | None) -> None:
+        """One more was read, unless it had been before: counting anew takes long where verdicts are many."""
+        if said is None or said.method is not VerdictMethod.READ:
+            self._progress = (self._progress[0] + 1, self._progress[1])
+            self.parts.verdict.show_progress(*self._progress)
 
     def go_on(self) -> None:
         """The next pair, with nothing said about this one."""
@@ -226,9 +234,10 @@ class PairPage(Page):
         self.parts.bar.hide()
         self.parts.verdict.show_saved()
         self._stop_editing()
+        if self._shown is not None and not self._counting:
+            self._count_one(self._shown.said)
         self.walk.forget(pair_id)
         self.walk.go_on()
-        self._count()
 
     def _on_deciding_not_saved(self, said: Said, error: DermaError) -> None:
         self.parts.verdict.show_status(self.tr("Not saved"))
