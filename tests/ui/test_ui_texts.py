@@ -10,7 +10,15 @@ from dermagui.texts import SENTENCES
 from dermagui.ui.texts import INSTEAD, worded
 
 # Codes of rooms that have no page yet, and of the command line itself.
-NOT_IN_THE_WINDOW = ("text.", "chat.", "bundle.", "hub.", "pair.none_named", "generate.option_not_here")
+NOT_IN_THE_WINDOW = (
+    "text.",
+    "chat.",
+    "bundle.",
+    "hub.",
+    "train.",
+    "pair.none_named",
+    "generate.option_not_here",
+)
 
 
 def _fields(text: str) -> set[str]:

@@ -19,7 +19,8 @@ from tests.fakes.walking import Brackets, accessible_faults, in_brackets, shown_
 
 HEAVY = ("google.genai", "llama_cpp", "torch", "numpy", "pyarrow", "huggingface_hub")
 # What is no wording: the names of the program and of a project.
-NO_WORDS = ("dermagui", "⟦Study⟧ - dermagui")
+NO_WORDS = ("dermagui", "⟦Study⟧ - dermagui", "general-en")
+"""Names that are the same in every language: the program, a project, the bank of questions that ships."""
 
 _OPEN_ALL = """
 import json, sys

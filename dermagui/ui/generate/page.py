@@ -78,8 +78,8 @@ class GeneratePage(Page):
     def _build(self) -> None:
         columns = QHBoxLayout()
         columns.setSpacing(3 * theme.GRID)
-        for column in (self.form.what, self.form.how):
-            columns.addWidget(_scrolled(column))
+        columns.addWidget(_scrolled(self.form.what, self.tr("What is asked")))
+        columns.addWidget(_scrolled(self.form.how, self.tr("How it is sent")))
         columns.addWidget(self._build_third(), 1)
         plan = QWidget()
         layout = QVBoxLayout(plan)
@@ -392,9 +392,10 @@ class GeneratePage(Page):
             self.bar.tell_error(error)
 
 
-def _scrolled(column: QWidget) -> QScrollArea:
+def _scrolled(column: QWidget, name: str) -> QScrollArea:
     """A column that scrolls where the window is low."""
     scroll = QScrollArea()
+    scroll.setAccessibleName(name)
     scroll.setFrameShape(QFrame.Shape.NoFrame)
     scroll.setWidgetResizable(True)
     scroll.setWidget(column)
