@@ -162,7 +162,7 @@ SENTENCES: dict[str, str] = {
     "request.disconnected": "The connection broke; the request may have been paid and is not sent again by itself.",
     "request.refused": "The service refused the request ({message}); mend the setting that it names, then say --retry-refused.",
     "request.too_large": "The request was too large for the service; send smaller pictures.",
-    "answer.no_longer_valid": "A saved answer about image {image} does not pass today's checks ({reason}) and was left out; it stays saved (request {request}).",
+    "answer.no_longer_valid": "A saved answer about image {image} does not pass today's checks and was left out; it stays saved (request {request}). {why}",
     "answer.ok": "An answer came.",
     "answer.blocked": "The service blocked the request or its answer ({reason}).",
     "answer.truncated": "The answer was cut off; it is asked once more with more room.",
@@ -344,7 +344,7 @@ class _Values(Formatter):
         """The value as words; a value that is itself a code is worded."""
         value = kwargs.get(str(key), "?")
         if isinstance(value, (list, tuple)):
-            return ", ".join(map(str, value))
+            return ", ".join(map(str, value)) or "none"
         if isinstance(value, str) and value in SENTENCES:
             return self.vformat(SENTENCES[value], (), {**kwargs, str(key): "?"})
         return value

@@ -61,7 +61,8 @@ def _pairs(
         image, prompt = row["image_id"], _prompt(row["prompt"])
         outcome = classify_answer(json.loads(row["response"]), prompt.shape, row["model"])
         if outcome.action is not Action.USE:  # saved by a version whose checks let more pass
-            report.warn("answer.no_longer_valid", request=row["uid"], image=image, reason=outcome.code)
+            told = {**outcome.values, "why": outcome.code, "image": image, "request": row["uid"]}
+            report.warn("answer.no_longer_valid", **told)
             continue
         if image not in earlier:
             earlier[image] = pairs.answers_of_image(store, image)
