@@ -82,12 +82,18 @@ SETTINGS = {
 
 
 def get(key: str) -> Value:
-    """The value that holds: the policy's, else the user's, else the default."""
-    setting = SETTINGS[key]
-    for values in (policy(), _read(settings_file())):
-        if key in values:
-            return setting.check(values[key])
-    return setting.default
+    """The value that holds: the policy's, else the user's, else the default.
+
+    Raises ``UserError``: ``settings.unreadable``, ``settings.bad_value``, ``settings.bad_policy``.
+    """
+    setting, fixed = SETTINGS[key], policy()
+    if key in fixed:
+        try:
+            return setting.check(fixed[key])
+        except UserError as error:  # the user cannot mend it, so it is told who can
+            raise UserError("settings.bad_policy", **error.values, path=str(paths.policy_file())) from error
+    own = _read(settings_file())
+    return setting.check(own[key]) if key in own else setting.default
 
 
 def text(key: str) -> str:

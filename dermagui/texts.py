@@ -31,6 +31,7 @@ SENTENCES: dict[str, str] = {
     "disk.failed": "{path} could not be read or written ({detail}); check the drive.",
     "settings.unknown": "There is no setting {key}; `dermagui settings` lists them.",
     "settings.bad_value": "{value} will not do for {key}; it wants {wanted}.",
+    "settings.bad_policy": "This machine's policy in {path} says {value} for {key}, which wants {wanted}; ask whoever runs the machine.",
     "settings.locked": "{key} is fixed by this machine's policy in {path}; ask whoever runs the machine.",
     "settings.unreadable": "The settings in {path} cannot be read ({detail}); mend or delete the file.",
     "project.on_network": "This project lies on a network drive: it is slower there, and only one computer at a time can write to it.",

@@ -42,7 +42,8 @@ def run(store: Store, parameters: Parameters, report: Report) -> Changes:
     free key a second time.
     """
     plan = plan_from_json(parameters["plan"])
-    key = check_may_send(store, plan, report.secret, bool(parameters.get("free_tier_yes")))
+    free_tier_yes = bool(parameters.get("free_tier_yes"))
+    key = check_may_send(store, plan, report.secret, free_tier_yes)
     bank = bank_of(plan)
     price = price_of(plan)
     if price.model != plan.model:
@@ -76,7 +77,7 @@ def run(store: Store, parameters: Parameters, report: Report) -> Changes:
         )
     budget = Budget(plan.budget_micro_usd, runs.committed_micro_usd(store, plan.key))
     use_answers = partial(make_pairs, store, report, known)
-    sending = Sending(store, plan, run_uid, price, budget, report, use_answers)
+    sending = Sending(store, plan, run_uid, price, budget, report, use_answers, free_tier_yes)
     first = left[: parameters.get("first")]
     try:
         asyncio.run(_send(sending, first, plan, key, report))

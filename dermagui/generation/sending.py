@@ -66,9 +66,14 @@ class Sending:
         budget: Budget,
         report: Report,
         use_answers: Callable[[list[str]], object],
+        free_tier_yes: bool = False,
     ) -> None:
-        """``use_answers`` is called with the uids of answered requests once they are on the disk."""
+        """``use_answers`` is called with the uids of answered requests once they are on the disk.
+
+        ``free_tier_yes``: a person knows that the key may be a free one.
+        """
         self.plan = plan
+        self._may_be_free = free_tier_yes or plan.key_tier == "free" or plan.simulated
         self._store, self._plan, self._run_uid, self._price = store, plan, run_uid, price
         self._budget, self._report, self._use_answers = budget, report, use_answers
         self.counts: Counter[str] = Counter()
@@ -310,7 +315,7 @@ class Sending:
         if outcome.flags and outcome.model_version not in self._other_models:
             self._other_models.add(outcome.model_version)
             self._report.warn("model.differs", asked=self._plan.model, answered=outcome.model_version)
-        if outcome.values.get("free_tier") and self._plan.key_tier != "free" and not self._plan.simulated:
+        if outcome.values.get("free_tier") and not self._may_be_free:
             self._end(UserError("key.is_free_tier"))
         if action is Action.USE:
             self._pace.succeeded()
