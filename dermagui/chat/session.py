@@ -272,14 +272,14 @@ class Session:
         child = self._child
         assert child is not None
         unheard, self._unheard = self._unheard, True
-        self._number += 1
+        number = self._number = self._number + 1
         self._doing = _FIRST.get(request["do"], "prompt")
         ended = False
         try:
             if unheard:
-                child.send({"do": "stop", "number": self._number - 1})
-            child.send({**request, "number": self._number}, blobs)
-            while not ended:
+                child.send({"do": "stop", "number": number - 1})
+            child.send({**request, "number": number}, blobs)
+            while not ended and number == self._number:
                 message = self._next(child)
                 if message["event"] == "error":
                     raise self._failure(message)
@@ -293,7 +293,7 @@ class Session:
             self.close()
             raise self._death(reason, detail) from gone
         except GeneratorExit:
-            if not ended:
+            if not ended and number == self._number:
                 self._give_up(child)
             raise
         except DermaError:

@@ -209,6 +209,11 @@ def test_what_nobody_listened_to_does_not_get_into_the_next_answer(kept: Session
         pass
     answer = answer_of(kept.ask([user("Hello")], Sampling(8)))
     assert (answer.tokens, answer.ended) == (wanted, "length")
+    child = kept._child
+    assert answer_of(unheard).ended == "stopped"
+    unheard.close()
+    assert answer_of(kept.ask([user("Hello")], Sampling(8))).tokens == wanted
+    assert kept._child is child
 
 
 def test_a_stop_before_a_question_does_not_stop_it(kept: Session) -> None:
