@@ -9,6 +9,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Mapping
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from functools import partial
 from glob import escape
@@ -36,7 +37,7 @@ from dermagui.datasets.manifest import (
     manifest_text,
 )
 from dermagui.datasets.splits import Assignment, Ratios, parse_ratios
-from dermagui.errors import DataError, UserError, from_os_error
+from dermagui.errors import DataError, Stopped, UserError, from_os_error
 from dermagui.jobs.report import Report
 from dermagui.jobs.work import Parameters
 from dermagui.jobs.workers import worker_pool
@@ -218,13 +219,16 @@ def _write_images(
         redactions = images.redactions_of(gathered.store, image)
         jobs.append((folder / name, gathered.origins[image].sha256, picture, redactions))
     files = []
-    with worker_pool(min(os.cpu_count() or 1, max(1, len(jobs)))) as pool:
-        for done, path in enumerate(pool.map(partial(write_image, cache, recipe), jobs, chunksize=4), 1):
-            report.progress(Progress(done, len(jobs), "pictures"))
-            if report.stop_asked():
-                pool.shutdown(cancel_futures=True)
-                report.stop_if_asked()
-            files.append(describe_file(folder, path.relative_to(folder).as_posix()))
+    try:
+        with worker_pool(min(os.cpu_count() or 1, max(1, len(jobs)))) as pool:
+            for done, path in enumerate(pool.map(partial(write_image, cache, recipe), jobs, chunksize=4), 1):
+                report.progress(Progress(done, len(jobs), "pictures"))
+                if report.stop_asked():
+                    pool.shutdown(cancel_futures=True)
+                    report.stop_if_asked()
+                files.append(describe_file(folder, path.relative_to(folder).as_posix()))
+    except BrokenProcessPool as error:  # where memory runs out, the system kills whoever has most
+        raise Stopped("job.died") from error
     return files
 
 

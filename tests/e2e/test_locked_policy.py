@@ -1,4 +1,4 @@
-"""What whoever runs a machine has fixed for everybody on it: nothing overrules it, and nothing breaks by it."""
+"""What is fixed for everybody on a machine: nothing overrules it, and nothing breaks by it."""
 
 from __future__ import annotations
 
@@ -55,6 +55,7 @@ def test_a_policy_that_cannot_be_read_is_one_sentence(policy: Path, content: str
     assert str(policy) in told
 
 
+@pytest.mark.slow
 def test_a_key_is_tested_at_no_other_place_than_the_policys(policy: Path) -> None:
     with Referee() as referee:
         policy.write_text(f'[gemini]\nbase_url = "{referee.url}"\n', encoding="utf-8")
