@@ -87,7 +87,7 @@ FOREIGN: dict[str, Door] = {
     "peft": TRAINER,
     "pi_heif": Door(at_top=("library",)),
     "platformdirs": Door(at_top=("paths",)),
-    "psutil": Door(at_top=("jobs", "training.worker")),
+    "psutil": Door(at_top=("jobs", "training")),
     "pyarrow": FIGURES,
     "pydicom": Door(at_top=("library",), in_functions=("demo",)),
     "rapidfuzz": FIGURES,

@@ -25,6 +25,7 @@ FUNCTIONS = {
     "export": "dermagui.datasets.export",
     "download": "dermagui.chat.download",
     "train": "dermagui.training.launch",
+    "bundle": "dermagui.training.home",
 }
 """Kind → the module whose ``run`` does it."""
 

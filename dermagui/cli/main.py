@@ -28,6 +28,7 @@ COMMANDS = (
     "export",
     "train",
     "train_env",
+    "bundle",
     "forget",
     "ledger",
     "airplane",

@@ -215,7 +215,7 @@ def _add(arguments: Arguments) -> int:
     from dermagui.chat.bundle import add_model
 
     bundle = add_model(
-        arguments.file, arguments.mmproj, arguments.name, _Console(), template=arguments.template
+        arguments.file, arguments.mmproj, arguments.name, Console(), template=arguments.template
     )
     memory = _memory_of(bundle)
     if arguments.json:
@@ -241,12 +241,12 @@ def _check(arguments: Arguments) -> int:
     from dermagui.chat.bundle import check_bundle, find_bundle
 
     bundle = find_bundle(arguments.name)
-    check_bundle(bundle, _Console())
+    check_bundle(bundle, Console())
     say(f"{bundle.name} is, to the last bit, what was added.")
     return 0
 
 
-class _Console:
+class Console:
     """Tells the progress of long work; Ctrl+C stops it by itself."""
 
     def progress(self, progress: Progress) -> None:
@@ -310,7 +310,7 @@ def _download(arguments: Arguments) -> int:
         hide(token.value)
 
     def show_progress(event: dict[str, Any]) -> None:
-        _Console().progress(Progress(event["done"], event["total"], event["unit"]))
+        Console().progress(Progress(event["done"], event["total"], event["unit"]))
 
     code, end = run_job(
         home_project(),

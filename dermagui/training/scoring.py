@@ -1,9 +1,9 @@
-"""What a GGUF model gives the right answers, computed by the chat's own engine in a process of its own."""
+"""Native work on GGUF files, for processes of their own: quantizing, and what a model gives right answers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,25 +28,46 @@ class Score:
     """Whether the image encoder took these very pixels."""
 
 
+def quantize(source: Path, target: Path, quantization: str) -> int:
+    """Makes a smaller file of a 16-bit one, beside its place and then in it; returns its size in bytes.
+
+    Raises ``RuntimeError`` where llama.cpp refuses; what it says goes to the process's own output.
+    """
+    import ctypes
+
+    from dermagui.chat.worker.native import llama
+    from dermagui.jobs.workers import physical_cores
+
+    wanted = llama.llama_model_quantize_default_params()
+    wanted.ftype = getattr(llama, f"LLAMA_FTYPE_MOSTLY_{quantization}")
+    wanted.nthread = physical_cores()
+    part = target.with_name(target.name + ".part")
+    code = llama.llama_model_quantize(str(source).encode(), str(part).encode(), ctypes.byref(wanted))
+    if code:
+        raise RuntimeError(f"llama_model_quantize: {code}")
+    part.replace(target)
+    return target.stat().st_size
+
+
 def score_gguf(
     model: Path,
     mmproj: Path,
     rows: Sequence[dict[str, Any]],
     references: Sequence[Sequence[int]],
     folder: Path,
-) -> list[Score]:
-    """Scores each row (``messages``, ``images`` below ``folder``) with its reference in tokens.
-
-    Runs in a child: native code may end its process. Raises what ``Engine`` raises.
+) -> list[dict[str, Any]]:
+    """Scores each row (``messages``, ``images`` below ``folder``) with its reference in tokens, on the
+    processor; ``Score`` as objects of JSON. Raises what ``Engine`` raises.
     """
     from dermagui.chat.worker.engine import Engine, started
+    from dermagui.jobs.workers import physical_cores
 
     log = started()
-    wanted = Load(str(model), str(mmproj), gpu_layers=0)
+    wanted = Load(str(model), str(mmproj), gpu_layers=0, threads=physical_cores())
     engine = Engine(wanted, log, lambda: False, lambda *_, **__: None)
     try:
         found = zip(rows, references, strict=True)
-        return [_score(engine, row, reference, folder) for row, reference in found]
+        return [asdict(_score(engine, row, reference, folder)) for row, reference in found]
     finally:
         engine.close()
 

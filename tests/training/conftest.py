@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import random
@@ -59,6 +60,15 @@ def answer(colour: str) -> str:
 
 
 @pytest.fixture(scope="session")
+def engine() -> None:
+    """llama-cpp-python; skipped until it is compiled, failed where it must be."""
+    if importlib.util.find_spec("llama_cpp") is None:
+        if os.environ.get("CI") or (ROOT / ".venv" / "llama.stamp").exists():
+            pytest.fail("llama-cpp-python is missing: make .venv/llama.stamp")
+        pytest.skip("llama-cpp-python is not compiled yet: make .venv/llama.stamp")
+
+
+@pytest.fixture(scope="session")
 def training_home() -> Path:
     """Where ``packaging/build_training.py`` put the environment; skipped until then, failed in CI."""
     home: Path = runpy.run_path(str(ROOT / "packaging" / "build_training.py"))["home_folder"]()
@@ -79,6 +89,11 @@ def python(training_home: Path) -> str:
 @pytest.fixture
 def ready(training_home: Path, dermagui_home: Path) -> Path:
     """This test's data folder with the training environment set up in it."""
+    return set_up(training_home)
+
+
+def set_up(training_home: Path) -> Path:
+    """Puts the training environment into the data folder that holds now."""
     folder = environment.training_folder()
     for name in ("environment.json", "converter"):
         (folder / name).symlink_to(training_home / name)
@@ -126,29 +141,31 @@ def write_lines(path: Path, lines: list[dict[str, Any]]) -> None:
     path.write_text("".join(json.dumps(one) + "\n" for one in lines), encoding="utf-8")
 
 
+def make_job_folder(
+    folder: Path, base: Path, *, steps: int, train: int = 24, held_out: int = 0, **settings: object
+) -> Path:
+    """A folder for the trainer: so many spots to learn, some held out, settings changed at will."""
+    (folder / "images").mkdir(parents=True)
+    chance, lines = random.Random(1), []
+    for n in range(train + held_out):
+        colour = list(COLOURS)[n % len(COLOURS)]
+        draw_spot(folder / "images" / f"{n}.png", colour, chance)
+        lines.append(line(f"images/{n}.png", colour))
+    write_lines(folder / "train.jsonl", lines[:train])
+    write_lines(folder / "eval.jsonl", lines[train:])
+    write_lines(folder / "probes.jsonl", lines[train : train + 4])
+    job = {"recipe": SETTINGS | settings, "base": str(base), "backend": "auto", "seed": 1}
+    (folder / "job.json").write_text(json.dumps(job | {"max_steps": steps, "threads": 1}))
+    return folder
+
+
 MakeJob = Callable[..., Path]
 
 
 @pytest.fixture
 def make_job(tmp_path: Path, tiny_base: Path) -> MakeJob:
-    """Makes a folder for the trainer: so many spots to learn, some held out, settings changed at will."""
-
-    def make(name: str, *, steps: int, train: int = 24, held_out: int = 0, **settings: object) -> Path:
-        folder = tmp_path / name
-        (folder / "images").mkdir(parents=True)
-        chance, lines = random.Random(1), []
-        for n in range(train + held_out):
-            colour = list(COLOURS)[n % len(COLOURS)]
-            draw_spot(folder / "images" / f"{n}.png", colour, chance)
-            lines.append(line(f"images/{n}.png", colour))
-        write_lines(folder / "train.jsonl", lines[:train])
-        write_lines(folder / "eval.jsonl", lines[train:])
-        write_lines(folder / "probes.jsonl", lines[train : train + 4])
-        job = {"recipe": SETTINGS | settings, "base": str(tiny_base), "backend": "auto", "seed": 1}
-        (folder / "job.json").write_text(json.dumps(job | {"max_steps": steps, "threads": 1}))
-        return folder
-
-    return make
+    """``make_job_folder`` of a name, in this test's folder."""
+    return lambda name, **wanted: make_job_folder(tmp_path / name, tiny_base, **wanted)
 
 
 @pytest.fixture

@@ -1,0 +1,229 @@
+"""The job that brings a tuned model home: merged, converted, quantized, compared, and made a bundle of."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from dermagui.chat.bundle import About, Bundle, add_model
+from dermagui.errors import DataError, UserError
+from dermagui.jobs.report import Report
+from dermagui.jobs.work import Parameters
+from dermagui.paths import display_path
+from dermagui.records import Changes, Progress
+from dermagui.storage.database import Row, Store
+from dermagui.training.base_model import BaseModel, read_base
+from dermagui.training.children import run_native, run_program
+from dermagui.training.environment import converter_folder, find_environment, worker_script
+from dermagui.training.folder import runs_folder
+from dermagui.training.launch import get_training, weights_of
+from dermagui.training.parity import Verdict, choose_probes, judge, read_scores
+from dermagui.training.recipe import list_recipes
+from dermagui.training.run_state import RunState, read_run
+from dermagui.training.scoring import Score, quantize, score_gguf
+
+QUANTIZATIONS = ("Q4_K_M", "Q5_K_M", "Q8_0", "F16")
+PROJECTORS = ("f16", "q8_0")
+_STAGES = ("merge", "convert", "quantize", "compare", "register")
+_DISK_FACTOR = 3
+"""Merged, converted and quantized files lie side by side for a while; together at most so often the base."""
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What is made on the way, all in one folder."""
+
+    folder: Path
+
+    @property
+    def merged(self) -> Path:
+        """One 16-bit model."""
+        return self.folder / "merged"
+
+    @property
+    def text(self) -> Path:
+        """Its language part as GGUF, 16 bits."""
+        return self.folder / "f16.gguf"
+
+    @property
+    def mmproj(self) -> Path:
+        """Its image part as GGUF: always made anew, since its tensors may have been trained."""
+        return self.folder / "mmproj.gguf"
+
+    @property
+    def log(self) -> Path:
+        """What the programs said."""
+        return self.folder / "output.log"
+
+
+def build_parameters(training: str, quantization: str, *, name: str = "", mmproj: str = "f16") -> Parameters:
+    """What the job is started with."""
+    return {"training": training, "quantization": quantization, "name": name, "mmproj": mmproj}
+
+
+def run(store: Store, parameters: Parameters, report: Report) -> Changes:
+    """Makes a bundle of a training. Nothing is registered that failed the comparison.
+
+    Raises ``UserError``: ``train.not_finished``, ``train.cannot_come_home``, ``train.no_room_home``,
+    ``train.not_a_llama``, ``train.no_probes``, what ``add_model`` raises; ``DataError``
+    ``train.parity_failed``; ``ServiceError`` ``train.step_failed``; ``Stopped``.
+    """
+    training = get_training(store, parameters["training"])
+    folder = runs_folder(store.folder) / training["uid"]
+    if read_run(folder).state in (RunState.RUNNING, RunState.STOPPING):
+        raise UserError("train.not_finished", name=training["name"])
+    base, weights = read_base(Path(training["base"])), weights_of(folder)
+    name = parameters["name"] or training["name"]
+    _refuse(base, name, folder)
+    files = Files(folder / "home")
+    shutil.rmtree(files.folder, ignore_errors=True)
+    files.folder.mkdir()
+    try:
+        model = _make_files(files, base, weights, parameters, report)
+        verdicts = compare(folder, files, base, weights, model, parameters["quantization"], report)
+        _tell(report, "register")
+        about = _about(training, verdicts)
+        bundle = add_model(model, files.mmproj, name, report, about)
+    finally:
+        for path in (files.merged, files.text, *files.folder.glob("*.gguf")):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    return Changes(("bundles",), _figures(bundle, verdicts))
+
+
+def _refuse(base: BaseModel, name: str, folder: Path) -> None:
+    if not base.becomes_gguf:
+        raise UserError("train.cannot_come_home", kind=base.kind)
+    if "llama" in name.lower() and "llama" not in base.kind:
+        raise UserError("train.not_a_llama", name=name, kind=base.kind)
+    needed = _DISK_FACTOR * sum(path.stat().st_size for path in base.folder.glob("*.safetensors"))
+    if shutil.disk_usage(folder).free < needed:
+        raise UserError("train.no_room_home", path=display_path(folder), bytes=needed)
+
+
+def _tell(report: Report, stage: str) -> None:
+    report.tell("stage", stage=stage)
+    report.progress(Progress(_STAGES.index(stage), len(_STAGES), "stages"))
+
+
+def _make_files(files: Files, base: BaseModel, weights: Path, parameters: Parameters, report: Report) -> Path:
+    """Merges, converts, quantizes; returns the language part as it was asked for."""
+    python = find_environment().python
+    _tell(report, "merge")
+    run_program([python, worker_script("merge"), base.folder, weights, files.merged], files.log, report)
+    _tell(report, "convert")
+    convert(python, files.merged, files.text, "f16", files.log, report)
+    convert(python, files.merged, files.mmproj, parameters["mmproj"], files.log, report, image_part=True)
+    _tell(report, "quantize")
+    quantization = parameters["quantization"]
+    if quantization == "F16":
+        return files.text
+    target = files.folder / f"{quantization}.gguf"
+    run_native(quantize, (files.text, target, quantization), files.folder / "quantized.json", report)
+    return target
+
+
+def convert(
+    python: str, source: Path, target: Path, kind: str, log: Path, report: Report, *, image_part: bool = False
+) -> None:
+    """A merged model → a GGUF file of its language or of its image part, by llama.cpp's own program."""
+    program = converter_folder() / "convert_hf_to_gguf.py"
+    if not program.exists():
+        raise UserError("train.no_converter")
+    part = target.with_name(target.name + ".part")
+    options: list[str | Path] = ["--outfile", part, "--outtype", kind]
+    options += ["--mmproj"] if image_part else []
+    run_program([python, program, source, *options], log, report)
+    # The program puts a prefix before the names of image parts that it does not find there.
+    (made,) = (path for path in (part, part.with_name(f"mmproj-{part.name}")) if path.exists())
+    made.replace(target)
+
+
+def compare(
+    folder: Path,
+    files: Files,
+    base: BaseModel,
+    weights: Path,
+    model: Path,
+    quantization: str,
+    report: Report,
+) -> list[Verdict]:
+    """The gate: the 16-bit files against the trained model, then what will be used.
+
+    Raises ``DataError`` ``train.parity_failed`` with the first verdict that is against it.
+    """
+    _tell(report, "compare")
+    probes = choose_probes(_held_out(folder))
+    rows = folder / "parity.jsonl"
+    rows.write_text("".join(json.dumps(row) + "\n" for row in probes), encoding="utf-8")
+    scores = files.folder / "trained.jsonl"
+    python = find_environment().python
+    run_program([python, worker_script("score"), base.folder, weights, rows, scores], files.log, report)
+    trained = read_scores(scores)
+    verdicts = []
+    for path, kind in dict.fromkeys([(files.text, "F16"), (model, quantization)]):
+        found = score_files(path, files.mmproj, probes, trained, folder, report)
+        verdict = judge(trained, found, kind)
+        report.tell("parity", **asdict(verdict))
+        verdicts.append(verdict)
+        if not verdict.passed:
+            raise DataError(
+                "train.parity_failed",
+                quantization=kind,
+                faults=list(verdict.faults),
+                difference=round(verdict.difference, 4),
+                limit=verdict.limit,
+            )
+    return verdicts
+
+
+def score_files(
+    model: Path,
+    mmproj: Path,
+    probes: Sequence[dict[str, Any]],
+    trained: Sequence[dict[str, Any]],
+    folder: Path,
+    report: Report,
+) -> list[Score]:
+    """What GGUF files give the references of the trained model, computed in a child."""
+    references = [told["tokens"] for told in trained]
+    out = model.with_suffix(".scores.json")
+    out.unlink(missing_ok=True)
+    told = run_native(score_gguf, (model, mmproj, list(probes), references, folder), out, report)
+    return [Score(**{**one, "size": tuple(one["size"])}) for one in told]
+
+
+def _held_out(folder: Path) -> list[dict[str, Any]]:
+    """The rows that were not learnt from first: a gate must not depend on what was learnt by heart."""
+    names = ("test.jsonl", "eval.jsonl", "train.jsonl")
+    texts = [(folder / name).read_text(encoding="utf-8") for name in names if (folder / name).exists()]
+    return [json.loads(line) for text in texts for line in text.splitlines()]
+
+
+def _about(training: Row, verdicts: Sequence[Verdict]) -> About:
+    recipe = next((one for one in list_recipes() if one.name == training["recipe"]["name"]), None)
+    note = " It learnt from a rehearsal, and knows nothing about skin." if training["simulated"] else ""
+    return About(
+        licence=recipe.licence if recipe else "",
+        terms=recipe.terms if recipe else "",
+        base=recipe.base if recipe else Path(training["base"]).name,
+        intended_use=f"Research on the questions of its own dataset.{note}",
+        source="trained on this computer",
+        training_run=training["uid"],
+        dataset=training["dataset_uid"],
+        metrics={name: training["figures"].get(name) for name in ("last_loss", "best_eval_loss", "steps")},
+        gates={"parity": [asdict(verdict) for verdict in verdicts]},
+    )
+
+
+def _figures(bundle: Bundle, verdicts: Sequence[Verdict]) -> dict[str, object]:
+    return {
+        "bundle": bundle.name,
+        "folder": display_path(bundle.folder),
+        "size_bytes": bundle.size_bytes,
+        "quantization": bundle.quantization,
+        "parity": [asdict(verdict) for verdict in verdicts],
+    }

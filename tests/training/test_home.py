@@ -1,0 +1,192 @@
+"""A tuned model comes home: it answers in the chat as it was trained to, and whatever differs is caught."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dermagui.chat.bundle import find_bundle
+from dermagui.chat.gguf_header import read_header
+from dermagui.chat.protocol import ChatTurn, Sampling
+from dermagui.chat.session import Answer, ModelFiles, Room, Session
+from dermagui.jobs.report import Report
+from dermagui.records import Picture, Role
+from dermagui.training import home, parity
+from dermagui.training.environment import worker_script
+from dermagui.training.scoring import Score
+from tests.fakes.command_line import run
+from tests.training.conftest import QUESTION, MakeJob, clean_environment, make_job_folder, set_up
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """A trained job with its files, and what the trained model gives the probes."""
+
+    folder: Path
+    files: home.Files
+    probes: list[dict[str, Any]]
+    trained: list[dict[str, Any]]
+
+
+def train(folder: Path, python: str) -> None:
+    subprocess.run(
+        [python, str(worker_script("trainer")), str(folder)],
+        check=True,
+        capture_output=True,
+        env=clean_environment(),
+    )
+
+
+def bring_home(folder: Path, base: Path, python: str, report: Report) -> home.Files:
+    """Merged and converted."""
+    files = home.Files(folder / "home")
+    files.folder.mkdir()
+    weights = folder / "adapter"
+    home.run_program([python, worker_script("merge"), base, weights, files.merged], files.log, report)
+    home.convert(python, files.merged, files.text, "f16", files.log, report)
+    home.convert(python, files.merged, files.mmproj, "f16", files.log, report, image_part=True)
+    return files
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Report]:
+    """A job's report that nobody reads."""
+    report = Report(tmp_path_factory.mktemp("job"))
+    yield report
+    report.close()
+
+
+@pytest.fixture(scope="module")
+def tuned(
+    tmp_path_factory: pytest.TempPathFactory,
+    training_home: Path,
+    tiny_base: Path,
+    python: str,
+    report: Report,
+    engine: None,
+) -> Iterator[Tuned]:
+    """A tiny model that learnt colours, made once for all tests here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DERMAGUI_HOME", str(tmp_path_factory.mktemp("home")))
+        set_up(training_home)
+        folder = make_job_folder(tmp_path_factory.mktemp("jobs") / "tuned", tiny_base, steps=40, held_out=16)
+        yield make_tuned(folder, tiny_base, python, report)
+
+
+def make_tuned(folder: Path, tiny_base: Path, python: str, report: Report) -> Tuned:
+    """Trains, merges, converts and scores."""
+    train(folder, python)
+    files = bring_home(folder, tiny_base, python, report)
+    lines = (folder / "eval.jsonl").read_text().splitlines()
+    probes = parity.choose_probes([json.loads(line) for line in lines])
+    rows, scores = folder / "parity.jsonl", folder / "scores.jsonl"
+    rows.write_text("".join(json.dumps(row) + "\n" for row in probes))
+    command = [python, worker_script("score"), tiny_base, folder / "adapter", rows, scores]
+    home.run_program(command, files.log, report)
+    return Tuned(folder, files, probes, parity.read_scores(scores))
+
+
+def scored(tuned: Tuned, model: Path, mmproj: Path, report: Report) -> list[Score]:
+    return home.score_files(model, mmproj, tuned.probes, tuned.trained, tuned.folder, report)
+
+
+def damage(source: Path, target: Path) -> Path:
+    """The same file with part of one tensor turned round, as a bad disk or a bad copy leaves it."""
+    data = bytearray(source.read_bytes())
+    start = len(data) - len(data) // 4
+    data[start : start + 20_000] = bytes(reversed(data[start : start + 20_000]))
+    target.write_bytes(data)
+    return target
+
+
+def test_the_gate_lets_the_right_files_pass_and_no_others(
+    tuned: Tuned, make_job: MakeJob, tiny_base: Path, python: str, ready: Path, report: Report
+) -> None:
+    text, mmproj = tuned.files.text, tuned.files.mmproj
+    right = parity.judge(tuned.trained, scored(tuned, text, mmproj, report), "F16")
+    assert right.passed, right
+    assert right.first_tokens_equal == right.probes == 16
+    assert right.difference < 0.002
+    assert right.shuffled_score < right.true_score - 0.3
+    small = tuned.files.folder / "Q8_0.gguf"
+    home.run_native(home.quantize, (text, small, "Q8_0"), tuned.folder / "quantized.json", report)
+    assert parity.judge(tuned.trained, scored(tuned, small, mmproj, report), "Q8_0").passed
+
+    damaged = damage(text, tuned.folder / "damaged.gguf")
+    found = parity.judge(tuned.trained, scored(tuned, damaged, mmproj, report), "F16")
+    assert "difference" in found.faults
+
+    other = make_job("other", steps=3, held_out=0)
+    train(other, python)
+    files = bring_home(other, tiny_base, python, report)
+    swapped = parity.judge(tuned.trained, scored(tuned, files.text, files.mmproj, report), "F16")
+    assert "difference" in swapped.faults
+    wrong = parity.judge(tuned.trained, scored(tuned, text, files.mmproj, report), "F16")
+    assert "difference" in wrong.faults
+
+
+def test_a_training_becomes_a_bundle_that_answers_in_the_chat(
+    spots: Path, tuned: Tuned, tiny_base: Path, ready: Path
+) -> None:
+    from dermagui.storage.database import Store
+    from dermagui.storage.trainings import add_training
+    from tests.training.conftest import SETTINGS
+
+    place = spots / "training" / "the-uid"
+    place.parent.mkdir()
+    shutil.copytree(tuned.folder, place)
+    shutil.rmtree(place / "home")
+    with Store(spots) as store:
+        add_training(
+            store,
+            uid="the-uid",
+            name="spots",
+            dataset_uid=None,
+            base=str(tiny_base),
+            recipe={"name": "tiny", **SETTINGS},
+            seed=1,
+            simulated=False,
+        )
+    done = run("bundle", "build", spots, "spots", "--quant", "Q4_K_M", "--json")
+    assert [one["quantization"] for one in done.json["parity"]] == ["F16", "Q4_K_M"]
+    assert not [path for path in (place / "home").iterdir() if path.suffix == ".gguf"]
+    bundle = find_bundle("spots")
+    assert bundle.about.training_run == "the-uid"
+    assert bundle.quantization == "Q4_K_M"
+    model, mmproj = bundle.path("model"), bundle.path("mmproj")
+    assert model is not None
+    assert "Q4_K" in {tensor.type for tensor in read_header(model).tensors} or bundle.size_bytes < 5_000_000
+    right = 0
+    with Session(ModelFiles(model, mmproj), Room(threads=1)) as session:
+        for row in tuned.probes[:8]:
+            picture = session.see(Picture(tuned.folder / row["images"][0]))
+            asked = [ChatTurn(Role.USER, QUESTION, (picture,))]
+            (answer,) = (e for e in session.ask(asked, Sampling(max_tokens=16)) if isinstance(e, Answer))
+            assert answer.images[0]["exact"]
+            right += answer.text == row["messages"][1]["content"][0]["text"]
+    assert right >= 6
+    run("bundle", "check", "spots")
+    run("bundle", "build", spots, "spots", "--name", "DermatoLlama-x", code=3)
+
+
+def test_a_prompt_of_other_length_or_another_size_is_no_equal_input() -> None:
+    told = {"log_probability": -1.0, "first": 7, "prompt_tokens": 40, "size": [112, 112]}
+    good = Score(-1.0, 4, 7, 40, (112, 112), True)
+    other = replace(good, log_probability=-9.0)
+    assert parity.judge([told, told | {"log_probability": -9.0}], [good, other], "F16").passed
+    for score in (
+        replace(good, prompt_tokens=92),
+        replace(good, size=(100, 112)),
+        replace(good, exact=False),
+    ):
+        verdict = parity.judge([told, told | {"log_probability": -9.0}], [score, other], "F16")
+        assert verdict.faults == ("inputs",)
