@@ -49,6 +49,7 @@ class Desk(QObject):
         self._pictures = ThreadPoolExecutor(_PICTURE_THREADS, thread_name_prefix="pictures")
         self._version = 0
         self._under_way = 0
+        self._closed = False
         self._arrived.connect(self._on_arrived, Qt.ConnectionType.QueuedConnection)
         self._look = QTimer(self, interval=_LOOK_MILLISECONDS)
         self._look.timeout.connect(self._on_look_timeout)
@@ -93,8 +94,9 @@ class Desk(QObject):
         self.project_changed.emit()
 
     def close(self) -> None:
-        """Ends all threads; the window calls it last."""
+        """Ends all threads; the window calls it last. Whoever asks for anything later gets no answer."""
         self.close_project()
+        self._closed = True
         self._pictures.shutdown(wait=True, cancel_futures=True)
 
     @property
@@ -142,6 +144,8 @@ class Desk(QObject):
         failed: Callable[[DermaError], None] | None = None,
     ) -> Future[T]:
         """Runs ``work``, which uses no database, in one of a few threads, and ``then`` here."""
+        if self._closed:
+            return Future()
         return self._submit(self._pictures, work, then, failed, owner)
 
     def _submit(

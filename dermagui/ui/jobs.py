@@ -16,7 +16,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from dermagui.errors import DermaError
 from dermagui.jobs.launch import start_child, stop_job
 from dermagui.jobs.report import STOP_NAME, Event, read_events
-from dermagui.jobs.work import Parameters, bury_dead, claim, job_folder
+from dermagui.jobs.work import Parameters, bury_dead, claim, is_alive, job_folder
 from dermagui.records import JobState
 from dermagui.storage import jobs
 from dermagui.storage.database import Row, Store
@@ -99,16 +99,13 @@ class Jobs(QObject):
     ) -> None:
         """Starts a job; ``started`` gets its id. ``failed`` gets ``job.already_running`` and the like."""
 
-        def begin(store: Store) -> tuple[str, subprocess.Popen[bytes]]:
+        def begin(store: Store) -> str:
             job_id = claim(store, kind, parameters)
-            return job_id, start_child(store.folder, job_id, secret)
+            # Here and not when it is told: the window may close before.
+            self._children.append(start_child(store.folder, job_id, secret))
+            return job_id
 
-        def begun(made: tuple[str, subprocess.Popen[bytes]]) -> None:
-            self._children.append(made[1])
-            if started is not None:
-                started(made[0])
-
-        self._desk.ask(begin, begun, owner=self, failed=failed, changes=frozenset({"jobs"}))
+        self._desk.ask(begin, started, owner=self, failed=failed, changes=frozenset({"jobs"}))
 
     def stop(self, job_id: str) -> None:
         """Asks a job to stop after what is in flight; a second time ends its process at once."""
@@ -154,7 +151,8 @@ class Jobs(QObject):
 
     def _on_looked(self, rows: list[Row]) -> None:
         # Asking for its end is what lets a process that ended go.
-        self._children = [child for child in self._children if child.poll() is None]
+        for child in [child for child in self._children if child.poll() is not None]:
+            self._children.remove(child)
         ended = self.running.keys() - {row["id"] for row in rows}
         self.running = {row["id"]: self.running.get(row["id"]) or Followed(row) for row in rows}
         for row in rows:
@@ -172,17 +170,18 @@ class Jobs(QObject):
         if folder is None or self._reading:
             return
         self._reading = True
-        positions = {job_id: followed.position for job_id, followed in self.running.items()}
-        self._desk.work(partial(_read_stories, folder, positions), self._on_read, owner=self)
+        asked = {job_id: (followed.position, followed.row) for job_id, followed in self.running.items()}
+        self._desk.work(partial(_read_stories, folder, asked), self._on_read, owner=self)
 
-    def _on_read(self, stories: dict[str, tuple[list[Event], int]]) -> None:
+    def _on_read(self, stories: dict[str, tuple[list[Event], int, bool]]) -> None:
         self._reading = False
         over = False
-        for job_id, (events, position) in stories.items():
+        for job_id, (events, position, lives) in stories.items():
             followed = self.running.get(job_id)
             if followed is None:
                 continue
             followed.position = position
+            over = over or not lives
             for event in events:
                 followed.hear(event)
                 over = over or event["event"] == "end"
@@ -197,9 +196,18 @@ def _running_jobs(store: Store) -> list[Row]:
     return jobs.list_jobs(store, state=JobState.RUNNING)
 
 
-def _read_stories(folder: Path, positions: dict[str, int]) -> dict[str, tuple[list[Event], int]]:
+def _read_stories(
+    folder: Path, asked: dict[str, tuple[int, Row]]
+) -> dict[str, tuple[list[Event], int, bool]]:
+    """What each job told since, where to read on, and whether its process still lives: a killed one tells
+    nobody of its end.
+    """
     return {
-        job_id: read_events(job_folder(folder, job_id), position) for job_id, position in positions.items()
+        job_id: (
+            *read_events(job_folder(folder, job_id), position),
+            is_alive(row["pid"], row["process_started"]),
+        )
+        for job_id, (position, row) in asked.items()
     }
 
 

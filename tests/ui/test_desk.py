@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QApplication
 
 from dermagui.errors import DermaError, UserError
 from dermagui.project import Project, create_project
@@ -104,3 +105,13 @@ def test_closing_waits_for_what_was_asked(opened: Desk, tmp_path: Path) -> None:
     opened.close_project()
     with Project(tmp_path / "study") as project:
         assert [row["name"] for row in project.store.rows("SELECT name FROM people")] == ["Grace"]
+
+
+def test_whoever_asks_after_the_end_gets_no_answer(application: QApplication) -> None:
+    desk, came = Desk(), []
+    desk.close()
+    desk.work(lambda: 1, came.append, owner=desk)
+    desk.ask(lambda store: 1, came.append, owner=desk)
+    application.processEvents()
+    assert came == []
+    desk.deleteLater()

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QLocale, Qt
 from PySide6.QtGui import QImage, QPalette, QPixmap
 from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
 
-from dermagui.generation.preview import Preview
 from dermagui.paths import display_path
 from dermagui.records import FlagKind
 from dermagui.ui import theme
 from dermagui.ui.generate import choices
+
+if TYPE_CHECKING:
+    from dermagui.generation.preview import Preview
 
 _PICTURE_PIXELS = 256
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import (
@@ -19,11 +20,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from dermagui.generation.plan import Plan
 from dermagui.records import MetadataMode, PixelRecipe
 from dermagui.ui import theme
 from dermagui.ui.generate import choices
 from dermagui.ui.settings import labels
+
+if TYPE_CHECKING:
+    from dermagui.generation.plan import Plan
 
 _MANY = 10_000_000
 

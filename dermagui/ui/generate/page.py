@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QImage
@@ -12,11 +12,6 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollA
 
 from dermagui import paths, settings
 from dermagui.errors import DermaError, UserError
-from dermagui.generation import run as generation
-from dermagui.generation.outlook import Outlook, look_ahead
-from dermagui.generation.plan import Plan, plan_from_settings
-from dermagui.generation.preview import PREVIEWS_AT_MOST, Preview, preview_of
-from dermagui.generation.terms import Terms
 from dermagui.jobs.report import Event
 from dermagui.jobs.work import Parameters
 from dermagui.records import JobState
@@ -35,6 +30,14 @@ from dermagui.ui.shell.words import money, whole
 from dermagui.ui.widgets.bar import Bar, Level
 from dermagui.ui.widgets.pages import Pages
 
+if TYPE_CHECKING:  # these load much that the window's first picture need not wait for
+    from dermagui.generation.outlook import Outlook
+    from dermagui.generation.plan import Plan
+    from dermagui.generation.preview import Preview
+    from dermagui.generation.terms import Terms
+
+_FIVE = 5
+"""How many are looked at before the rest is paid for."""
 _PATIENCE_MILLISECONDS = 300
 """After the last change of the form, before the outlook is worked out anew."""
 
@@ -186,7 +189,7 @@ class GeneratePage(Page):
             return
         self._plan = plan
         look = partial(
-            look_ahead,
+            _look_ahead,
             plan=plan,
             resend_unknown=self._resend,
             free_tier_yes=self.form.free_yes.isChecked(),
@@ -234,7 +237,7 @@ class GeneratePage(Page):
         )
 
     def _needs_preview(self, plan: Plan, outlook: Outlook) -> bool:
-        return plan.leaves and outlook.left > PREVIEWS_AT_MOST and plan.key not in self._previewed
+        return plan.leaves and outlook.left > _FIVE and plan.key not in self._previewed
 
     def _line_of(self, plan: Plan, outlook: Outlook) -> str:
         """The one line of count, time, money and stop."""
@@ -278,7 +281,7 @@ class GeneratePage(Page):
 
     def send_five(self) -> None:
         """Sends the first five, so that somebody looks before the rest is paid for."""
-        self._begin(PREVIEWS_AT_MOST)
+        self._begin(_FIVE)
 
     def stop(self) -> None:
         """Stops the run after what is in flight."""
@@ -404,13 +407,23 @@ def _scrolled(column: QWidget, name: str) -> QScrollArea:
     return scroll
 
 
+def _look_ahead(store: Store, plan: Plan, *, resend_unknown: bool, free_tier_yes: bool) -> Outlook:
+    from dermagui.generation.outlook import look_ahead
+
+    return look_ahead(store, plan, resend_unknown=resend_unknown, free_tier_yes=free_tier_yes)
+
+
 def _plans() -> tuple[dict[str, Plan], list[str]]:
+    from dermagui.generation.plan import plan_from_settings
+
     banks = sorted(path.stem for path in (paths.resources() / "banks").glob("*.json"))
     return {provider: plan_from_settings(provider) for provider in _PROVIDERS}, banks
 
 
 def _previews(folder: Path, plan: Plan, outlook: Outlook) -> list[tuple[Preview, QImage] | DermaError]:
     """The first requests with their pictures; what cannot be read says why in its place."""
+    from dermagui.generation.preview import preview_of
+
     found: list[tuple[Preview, QImage] | DermaError] = []
     for request, picture in outlook.first:
         try:
@@ -430,10 +443,14 @@ def _card(found: tuple[Preview, QImage] | DermaError) -> Card:
 
 
 def _terms_and_name() -> tuple[Terms, str]:
+    from dermagui.generation import run as generation
+
     return generation.terms(), settings.text("person.name")
 
 
 def _accept(store: Store, name: str) -> None:
+    from dermagui.generation import run as generation
+
     found = generation.terms()
     people.accept_terms(
         store, people.person(store, name), generation.TERMS_NAME, found.terms_date, found.sha256

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -15,8 +17,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from dermagui.generation.terms import Terms
 from dermagui.ui import theme
+
+if TYPE_CHECKING:
+    from dermagui.generation.terms import Terms
 
 
 class TermsSheet(QWidget):

@@ -64,7 +64,8 @@ class PairPage(Page):
     def _connect(self) -> None:
         application = QGuiApplication.instance()
         if isinstance(application, QGuiApplication):
-            application.applicationStateChanged.connect(lambda _: self._run_clock())
+            # A function of its own would outlive the page.
+            application.applicationStateChanged.connect(self._run_clock)
         self._draft_timer.timeout.connect(self._keep_draft)
         self._place_timer.timeout.connect(self._keep_place)
         self.walk.moved.connect(self._on_walk_moved)
