@@ -11,13 +11,10 @@ import heapq
 import itertools
 import json
 import logging
-import os
 import random
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 
 from dermagui.errors import DataError, DermaError, Stopped, UserError
@@ -34,11 +31,11 @@ from dermagui.generation.outcomes import (
 )
 from dermagui.generation.pace import Pace
 from dermagui.generation.plan import Plan, Planned, with_more_tokens
+from dermagui.generation.preparing import Preparing
 from dermagui.generation.prompt import Prompt
 from dermagui.generation.service import Answering, Call, Reply
 from dermagui.jobs.report import Report
-from dermagui.jobs.workers import worker_pool
-from dermagui.library.pixels import prepare_pixels, prepared_pixels
+from dermagui.library.pixels import prepared_pixels
 from dermagui.records import PixelRecipe, Pixels, Price, Progress, RequestState
 from dermagui.storage import images, requests
 from dermagui.storage.database import Store
@@ -88,7 +85,7 @@ class Sending:
         self._left: deque[Unanswered] = deque()
         self._total = 0
         self._recipes: dict[int, PixelRecipe] = {}
-        self._preparing: dict[asyncio.Future[Pixels], Unanswered] = {}
+        self._preparing = Preparing()
         self._ready: deque[tuple[Unanswered, Pixels]] = deque()
         self._delayed: list[tuple[float, int, Unanswered]] = []
         self._order = itertools.count()
@@ -112,18 +109,16 @@ class Sending:
         """
         self._left.extend(left)
         self._total = len(self._left)
-        with worker_pool(min(os.cpu_count() or 1, 8)) as pool:
+        with self._preparing:
             try:
                 while self._has_work():
-                    self._prepare_ahead(pool)
+                    self._prepare_ahead()
                     self._start(service)
                     await self._wait()
                     self._settle()
                     self._tell()
             finally:
                 await self._land()
-                for future in self._preparing:
-                    future.cancel()
         if end := self._ending or self._unsent:
             raise end
 
@@ -145,12 +140,11 @@ class Sending:
         """Nothing more is started; the first reason counts."""
         self._ending = self._ending or reason
 
-    def _prepare_ahead(self, pool: ProcessPoolExecutor) -> None:
-        loop = asyncio.get_running_loop()
+    def _prepare_ahead(self) -> None:
         while self._delayed and self._delayed[0][0] <= time.monotonic():
             self._left.appendleft(heapq.heappop(self._delayed)[2])
         room = 2 * self._plan.concurrency - len(self._preparing) - len(self._ready)
-        while self._left and room > 0 and self._ending is None:
+        while self._left and room > 0 and self._ending is None and self._preparing.may_begin:
             request, room = self._left.popleft(), room - 1
             planned = request.planned
             try:
@@ -164,10 +158,7 @@ class Sending:
                 self._ready.append((request, kept))
                 continue
             work = (self._cache, planned.sha256, picture, recipe, planned.redactions)
-            try:
-                self._preparing[loop.run_in_executor(pool, prepare_pixels, *work)] = request
-            except BrokenProcessPool:
-                self._end(_worker_died())
+            self._preparing.begin(request, work)
 
     def _kept_pixels(self, planned: Planned, recipe: PixelRecipe) -> Pixels | None:
         """What was prepared before; questions about one picture mostly follow each other."""
@@ -251,7 +242,10 @@ class Sending:
         )
 
     async def _wait(self) -> None:
-        waiting: set[asyncio.Future[Pixels] | asyncio.Task[Reply]] = {*self._flights, *self._preparing}
+        waiting: set[asyncio.Future[Pixels] | asyncio.Task[Reply]] = {
+            *self._flights,
+            *self._preparing.futures,
+        }
         pauses = [_LOOK_SECONDS]
         if self._delayed:
             pauses.append(max(0.0, self._delayed[0][0] - time.monotonic()))
@@ -259,14 +253,11 @@ class Sending:
             await asyncio.wait(waiting, timeout=min(pauses), return_when=asyncio.FIRST_COMPLETED)
         else:
             await asyncio.sleep(min(pauses))
-        for future in [future for future in self._preparing if future.done()]:
-            request = self._preparing.pop(future)
-            try:
-                self._ready.append((request, future.result()))
-            except DataError as error:
-                self._skip(request, error)
-            except BrokenProcessPool:
-                self._end(_worker_died())
+        for request, made in self._preparing.take_finished():
+            if isinstance(made, DataError):
+                self._skip(request, made)
+            else:
+                self._ready.append((request, made))
 
     async def _land(self) -> None:
         """Whatever went wrong here: what is in flight is paid, so it comes back and is saved."""
@@ -386,8 +377,3 @@ def text_bytes(prompt: Prompt) -> int:
     """The size of all text that a request sends: what its price is reserved by, whatever the script."""
     texts = (prompt.system, prompt.user, json.dumps(prompt.schema))
     return sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
-
-
-def _worker_died() -> Stopped:
-    """As it happens where memory runs out, and the system kills whoever has most."""
-    return Stopped("job.died")

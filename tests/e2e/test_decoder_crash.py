@@ -65,3 +65,17 @@ def test_a_file_that_was_replaced_is_read_again(tmp_path: Path) -> None:
     Image.new("RGB", (KILLED + 50, 30)).save(pictures / "bad.png")
     assert cl.run("add", project, pictures, "--json", environment=crashing()).json["unreadable"] == 0
     assert states(project)["bad.png"] == "ready"
+
+
+def test_a_picture_that_kills_its_worker_costs_its_own_requests_only(tmp_path: Path) -> None:
+    """The scan, which decodes it small, had passed; the full size does not."""
+    pictures = cl.draw_pictures(tmp_path / "pictures", range(12))
+    Image.effect_noise((KILLED, 300), 50).convert("RGB").save(pictures / "0005 killer.png")
+    project = tmp_path / "project"
+    cl.run("new", project)
+    cl.run("add", project, pictures, "--may-leave")
+    arguments = ("generate", project, "--provider", "practice", "--questions", "1", "--json")
+    done = cl.run(*arguments, environment=crashing())
+    assert (done.code, done.json["sent"], done.json["left"]) == (0, 12, 0)
+    assert done.err.count(sentence("image.crashed_decoder", {"path": str(pictures / "0005 killer.png")})) == 1
+    assert cl.run(*arguments).json["sent"] == 1  # where its decoder lives, it is not left out for ever
