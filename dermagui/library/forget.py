@@ -1,4 +1,5 @@
-"""Forgets an image or a patient: rows, search index, thumbnails, upload pixels, job stories, backups.
+"""Forgets an image or a patient: rows, search index, thumbnails, upload pixels, job stories, backups, and the
+pictures and pairs of trainings. What these learnt cannot be taken out of them: they are named like exports.
 
 The user's own files are never touched, and what was exported before is named, not changed.
 """
@@ -7,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from dermagui.errors import UserError
@@ -66,6 +69,7 @@ def forget(store: Store, what: str) -> dict[str, Any]:
         removed["cached"] += forget_pixels(store.folder / "cache" / "pixels", hash_)
     removed["job_folders"] = _remove_stories(store)
     removed["backups"] = _remove_backups(store)
+    removed["trainings_emptied"] = _empty_trainings(store, meant.exports)
     return {
         "removed": removed,
         "exports": list(meant.exports),
@@ -97,6 +101,24 @@ def _remove_stories(store: Store) -> int:
             shutil.rmtree(folder)
             removed += 1
     return removed
+
+
+_KEPT_OF_TRAININGS = ("adapter", "model", "job.json", "events.jsonl")
+
+
+def _empty_trainings(store: Store, exports: Iterable[str]) -> int:
+    """Takes pictures and pairs out of the trainings that learnt from it; weights and curves stay."""
+    place = store.folder.resolve() / "training"
+    folders = [Path(path).parent for path in exports if Path(path).is_relative_to(place)]
+    for folder in folders:
+        for path in folder.iterdir() if folder.exists() else ():
+            if path.name not in _KEPT_OF_TRAININGS:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        story = folder / "events.jsonl"
+        if story.exists():  # what a model said about a picture goes with the picture
+            lines = story.read_text(encoding="utf-8").splitlines(keepends=True)
+            story.write_text("".join(x for x in lines if '"event": "probes"' not in x), encoding="utf-8")
+    return len(folders)
 
 
 def _remove_backups(store: Store) -> int:

@@ -44,5 +44,11 @@ def test_accepted_pairs_tune_a_model(tmp_path: Path, spots: Path, tiny_base: Pat
     truths = [probe["messages"][1]["content"][0]["text"] for probe in probes]
     assert sum(one["answer"] == truths[one["place"]] for one in asked[40]) >= 3
     assert not any(one["answer"] in map(answer, COLOURS) for one in asked[0])
-    code = run("train", spots, *given, code=3)
-    assert "There is a training first already" in code.err
+    assert "There is a training first already" in run("train", spots, *given, code=3).err
+
+    forgotten = run("forget", spots, "00.png", "--json").json
+    assert forgotten["removed"]["trainings_emptied"] == 1
+    assert {path.name for path in folder.iterdir()} == {"adapter", "job.json", "events.jsonl"}
+    assert "probes" not in (folder / "events.jsonl").read_text()
+    (view,) = run("train-status", spots, "--json").json["trainings"]
+    assert (view["state"], view["step"]) == ("done", 40)
