@@ -66,8 +66,8 @@ $(ENGINE): packaging/locks/llama.txt packaging/build_llama.py | $(VENV)/app.stam
 # torch for a processor and what trains with it, 2 GB, for the tests only; kept in the user's cache as well.
 $(VENV)/training.stamp: packaging/locks/train-cpu.txt packaging/locks/train-cpu-torch.txt \
 		packaging/build_training.py | $(VENV)/dev.stamp
-	$(IN_VENV)python packaging/build_training.py
-	touch $@
+	$(IN_VENV)python packaging/build_training.py && touch $@ || \
+		echo "*** The training environment could not be made: the tests that train are left out. ***"
 
 $(VENV)/venv.stamp:
 	$(PYTHON) packaging/check_system.py

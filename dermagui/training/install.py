@@ -14,6 +14,7 @@ import tarfile
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from dermagui import paths
@@ -120,14 +121,34 @@ def _uv_environment() -> Mapping[str, str]:
     """uv does not read what pip was told; whoever told pip where packages lie means it all the same."""
     environment = dict(os.environ)
     environment.pop("PYTHONPATH", None)
+    environment.setdefault("UV_SYSTEM_CERTS", "1")  # a hospital's proxy is known to the system only
+    told = _told_pip()
     for theirs, ours in (
-        ("PIP_FIND_LINKS", "UV_FIND_LINKS"),
-        ("PIP_INDEX_URL", "UV_DEFAULT_INDEX"),
-        ("PIP_CERT", "SSL_CERT_FILE"),
+        ("find-links", "UV_FIND_LINKS"),
+        ("index-url", "UV_DEFAULT_INDEX"),
+        ("cert", "SSL_CERT_FILE"),
     ):
-        if theirs in environment:
-            environment.setdefault(ours, environment[theirs])
+        if theirs in told:
+            environment.setdefault(ours, told[theirs])
     return environment
+
+
+@cache
+def _told_pip() -> dict[str, str]:
+    """What pip's variables and its files of settings say; empty where this program has no pip."""
+    if getattr(sys, "frozen", False):
+        return {}
+    listing = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
+    )
+    told: dict[str, str] = {}
+    for line in listing.stdout.splitlines():
+        key, _, value = line.partition("=")
+        name = key.rpartition(".")[2].lower().replace("_", "-")
+        # Variables are named :env: and go before the files, as they do for pip.
+        if name not in told or key.startswith(":env:"):
+            told[name] = value.strip("'\"")
+    return told
 
 
 def _run(command: Sequence[str]) -> None:
