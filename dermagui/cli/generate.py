@@ -92,6 +92,7 @@ def declare(commands: Commands) -> None:
 
 def run(arguments: Arguments) -> int:
     """Previews, or estimates, asks and runs the job."""
+    from dermagui.generation.plan import check_policy
     from dermagui.generation.preview import write_previews
     from dermagui.generation.run import (
         bank_and_left,
@@ -103,6 +104,7 @@ def run(arguments: Arguments) -> int:
     from dermagui.project import Project
 
     plan = plan_from(arguments)
+    check_policy(plan)
     key = _key(plan) if not arguments.preview else None
     with Project(arguments.project) as project:
         settle_ended(project.store)
@@ -245,6 +247,7 @@ def _say_terms(found: Terms) -> None:
 def _what_will_happen(store: Store, plan: Plan, left: int, estimate: Estimate) -> str:
     """The one line of count, time, money and stop; and what may have been billed in vain."""
     from dermagui.generation.outlook import minutes_of, why_nothing
+    from dermagui.generation.run import price_of
     from dermagui.storage import requests
 
     minutes = minutes_of(plan, left)
@@ -252,6 +255,10 @@ def _what_will_happen(store: Store, plan: Plan, left: int, estimate: Estimate) -
     money = f"about {usd(estimate.expected_micro_usd)} and at most {usd(estimate.high_micro_usd)}"
     rehearsed = " (rehearsed: nothing is sent and nothing is paid)" if plan.simulated else ""
     text = f"{left:,} requests to {plan.model}, about {minutes:,} min, {money}{stop}{rehearsed}."
+    counted_as = price_of(plan).model
+    if counted_as != plan.model:
+        assumed = {"model": plan.model, "counted_as": counted_as}
+        text += f"\n{sentence('cost.price_assumed', assumed)}"
     if plan.local:
         text = _what_will_happen_here(plan, left)
     if not left:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dermagui import network, settings
 from dermagui.errors import DermaError, UserError
-from dermagui.generation.plan import Plan, Planned
+from dermagui.generation.plan import Plan, Planned, check_policy
 from dermagui.generation.preview import PREVIEWS_AT_MOST
 from dermagui.generation.run import TERMS_NAME, bank_and_left, estimate_of, price_of, settle_ended, terms
 from dermagui.records import JobState, Picture
@@ -41,10 +41,11 @@ def look_ahead(
 ) -> Outlook:
     """Looks without sending or writing anything but that ended processes are buried.
 
-    Raises what the bank, the price table or the settings raise.
+    Raises what the bank, the price table or the settings raise, and ``settings.locked``.
     """
     if not store.read_only:
         settle_ended(store)
+    check_policy(plan)
     _, left = bank_and_left(store, plan, resend_unknown=resend_unknown)
     price = price_of(plan)
     estimate = estimate_of(plan, left, price)

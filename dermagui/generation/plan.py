@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dermagui import paths, settings
+from dermagui.errors import UserError
 from dermagui.generation.bank import choose_questions, load_bank
 from dermagui.generation.fields import weighted_value
 from dermagui.generation.prompt import Prompt, build_prompt
@@ -113,6 +114,39 @@ def plan_from_settings(provider: str) -> Plan:
         concurrency=1 if local else settings.number("generation.concurrency"),
         timeout_seconds=settings.number("gemini.timeout_seconds"),
     )
+
+
+def check_policy(plan: Plan) -> None:
+    """Raises ``UserError`` ``settings.locked`` where a plan differs from what this machine's policy fixes."""
+    fixed = settings.policy()
+    for key, value in _settings_of(plan).items():
+        if key in fixed and settings.get(key) != value:
+            raise UserError("settings.locked", key=key, path=str(paths.policy_file()))
+
+
+def _settings_of(plan: Plan) -> dict[str, object]:
+    """What a plan says of each setting that matters to who answers it."""
+    said: dict[str, object] = {
+        "generation.bank": plan.bank,
+        "generation.questions": plan.questions,
+        "generation.metadata": plan.metadata.value,
+        "generation.max_output_tokens": plan.max_output_tokens,
+    }
+    if not plan.local:
+        said |= {
+            "generation.longest_side": plan.recipe.longest_side,
+            "generation.concurrency": plan.concurrency,
+        }
+    if plan.leaves:
+        said |= {
+            "gemini.model": plan.model,
+            "gemini.base_url": plan.base_url,
+            "gemini.api_version": plan.api_version,
+            "gemini.service_tier": plan.service_tier,
+            "gemini.key_tier": plan.key_tier,
+            "gemini.timeout_seconds": plan.timeout_seconds,
+        }
+    return said
 
 
 def plan_from_json(values: Mapping[str, Any]) -> Plan:

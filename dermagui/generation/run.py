@@ -20,7 +20,15 @@ from dermagui.generation.gemini import Gemini, Service, sdk_version
 from dermagui.generation.landing import Unanswered
 from dermagui.generation.local import LocalModel, check_model, engine_version
 from dermagui.generation.outcomes import may_be_sent
-from dermagui.generation.plan import Plan, Planned, bank_of, plan_from_json, plan_requests, with_more_tokens
+from dermagui.generation.plan import (
+    Plan,
+    Planned,
+    bank_of,
+    check_policy,
+    plan_from_json,
+    plan_requests,
+    with_more_tokens,
+)
 from dermagui.generation.reserve import keep_reserve
 from dermagui.generation.sending import Sending, text_bytes
 from dermagui.generation.terms import Terms, load_terms
@@ -42,6 +50,7 @@ def run(store: Store, parameters: Parameters, report: Report) -> Changes:
     free key a second time.
     """
     plan = plan_from_json(parameters["plan"])
+    check_policy(plan)
     free_tier_yes = bool(parameters.get("free_tier_yes"))
     key = check_may_send(store, plan, report.secret, free_tier_yes)
     bank = bank_of(plan)

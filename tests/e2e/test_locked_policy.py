@@ -86,3 +86,21 @@ def test_a_free_key_ends_the_run_although_the_policy_calls_it_paid(policy: Path,
     assert cl.states(project) == {"quota_minute": 2, "answered": 6}
     assert policy.read_bytes() == before
     assert re.search("paid", cl.run("settings", "gemini.key_tier").out)
+
+
+@pytest.mark.slow
+def test_an_option_does_not_overrule_the_policy(policy: Path, tmp_path: Path) -> None:
+    """Whoever fixed where images are sent, and what kind of key is used, has to be asked."""
+    project = cl.new_project(tmp_path / "project", cl.draw_pictures(tmp_path / "pictures", range(2)))
+    with Referee() as referee:
+        policy.write_text(f'[gemini]\nkey_tier = "paid"\nbase_url = "{referee.url}"\n', encoding="utf-8")
+        base = ["generate", project, "--provider", "gemini", "--accept-terms", "Ada", "--yes"]
+        for option, key in (
+            (["--tier", "undeclared"], "key_tier"),
+            (["--base-url", "http://[::1]:9"], "base_url"),
+        ):
+            refused = cl.run(*base, *option, code=3)
+            said = {"key": f"gemini.{key}", "path": str(policy)}
+            assert error_of(refused) == sentence("settings.locked", said)
+        assert not referee.posts
+        cl.run("generate", project, "--provider", "practice", "--tier", "undeclared", "--yes")
