@@ -85,6 +85,8 @@ def test_the_wheel_brings_the_resources_and_nothing_of_the_workshop(tmp_path: Pa
         path.relative_to(ROOT / "resources") for path in (ROOT / "resources").rglob("*") if path.is_file()
     }
     assert {f"dermagui/_resources/{path.as_posix()}" for path in resources} <= names
+    locks = {path.name for path in LOCKS.glob("train-*.txt")} | {"llama.txt"}
+    assert {f"dermagui/_resources/locks/{name}" for name in locks} <= names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"dermagui"}
     assert [name for name in names if name.endswith("licenses/LICENSE")]
 

@@ -1,4 +1,4 @@
-"""``dermagui train``, ``train-status``, ``train-stop``, ``train-resume``: tunes a model on reviewed pairs."""
+"""``dermagui train``, ``train-status``, ``train-stop``, ``-resume``, ``-import``: tunes a model."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ def declare(commands: Commands) -> None:
     parser.add_argument("--split", default="80/10/10", metavar="TRAIN/VALIDATION/TEST")
     parser.add_argument("--state", choices=("accepted", "all"), default="accepted")
     parser.add_argument("--simulated", action="store_true", help="include pairs of a rehearsal")
+    parser.add_argument("--export-job", type=Path, metavar="DIR", help="make a folder to train elsewhere")
     parser.add_argument("--threads", type=positive_number, metavar="N", help=argparse.SUPPRESS)
     parser.add_argument("--inline", action="store_true", help=argparse.SUPPRESS)
     json_argument(parser)
@@ -39,11 +40,14 @@ def declare(commands: Commands) -> None:
         ("train-status", "how trainings go", _status),
         ("train-stop", "ask a training to save and end", _stop),
         ("train-resume", "go on with a training from its last checkpoint", _resume),
+        ("train-import", "bring back what was trained elsewhere", _import),
     ):
         parser = commands.add_parser(name, help=text)
         project_argument(parser)
         if name == "train-status":
             parser.add_argument("training", nargs="?", metavar="RUN")
+        elif name == "train-import":
+            parser.add_argument("folder", type=Path, metavar="DIR", help="the folder of --export-job")
         else:
             parser.add_argument("training", metavar="RUN")
         json_argument(parser)
@@ -68,6 +72,7 @@ def _train(arguments: Arguments) -> int:
         simulated=arguments.simulated,
         split=arguments.split,
         threads=arguments.threads,
+        export=arguments.export_job,
     )
     return _run(arguments, parameters, arguments.inline)
 
@@ -84,6 +89,8 @@ def _run(arguments: Arguments, parameters: dict[str, Any], inline: bool) -> int:
     figures = end["figures"]
     if arguments.json:
         print_json(figures)
+    elif code == 0 and "exported" in figures:
+        say(f"{figures['exported']} holds everything; its README.md tells how to go on.")
     elif figures and code == 0:
         losses = f"{figures['first_loss']:.3f} → {figures['last_loss']:.3f}"
         say(f"{figures['name']}: {figures['steps']:,} steps, loss {losses}.")
@@ -109,7 +116,7 @@ def _say_eval(event: dict[str, Any]) -> None:
 def _status(arguments: Arguments) -> int:
     from dermagui.project import Project
     from dermagui.storage.trainings import list_trainings
-    from dermagui.training.launch import get_training
+    from dermagui.training.folder import get_training
 
     with Project(arguments.project) as project:
         name = arguments.training
@@ -150,7 +157,8 @@ def _told(project: Path, row: dict[str, Any]) -> dict[str, Any]:
 
 def _stop(arguments: Arguments) -> int:
     from dermagui.project import Project
-    from dermagui.training.launch import get_training, stop_training
+    from dermagui.training.folder import get_training
+    from dermagui.training.launch import stop_training
 
     with Project(arguments.project) as project:
         view = stop_training(project.store.folder, get_training(project.store, arguments.training))
@@ -158,4 +166,17 @@ def _stop(arguments: Arguments) -> int:
         print_json({"step": view.step, "total": view.total})
     else:
         say(f"{arguments.training} saves and ends after this step; `dermagui train-resume` goes on with it.")
+    return 0
+
+
+def _import(arguments: Arguments) -> int:
+    from dermagui.project import Project
+    from dermagui.training.elsewhere import import_job
+
+    with Project(arguments.project) as project:
+        training = import_job(project.store, arguments.folder)
+    if arguments.json:
+        print_json({"name": training["name"], "uid": training["uid"], **training["figures"]})
+    else:
+        say(f"{training['name']} is back; `dermagui bundle build` brings it into the chat.")
     return 0

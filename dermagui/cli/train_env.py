@@ -11,11 +11,13 @@ from dermagui.cli.console import Arguments, Commands, ask, json_argument, print_
 def declare(commands: Commands) -> None:
     """Declares the command."""
     parser = commands.add_parser("train-env", help="the environment that trainings run in")
-    parser.add_argument("action", choices=("check", "install", "remove"))
+    parser.add_argument("action", choices=("check", "install", "remove", "bundle"))
     parser.add_argument(
         "--cpu", action="store_true", help="for a computer without a GPU: tests and tiny models"
     )
-    parser.add_argument("--offline", type=Path, metavar="DIR", help="a folder of wheels; nothing is fetched")
+    parser.add_argument(
+        "--offline", type=Path, metavar="DIR", help="a folder that `bundle` made: nothing is fetched"
+    )
     parser.add_argument("--python", type=Path, metavar="PATH", help="an existing Python with all packages")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     json_argument(parser)
@@ -23,7 +25,7 @@ def declare(commands: Commands) -> None:
 
 
 def _run(arguments: Arguments) -> int:
-    actions = {"check": _check, "install": _install, "remove": _remove}
+    actions = {"check": _check, "install": _install, "remove": _remove, "bundle": _bundle}
     return actions[arguments.action](arguments)
 
 
@@ -94,4 +96,18 @@ def _remove(arguments: Arguments) -> int:
         print_json({})
     else:
         say("The training environment is gone.")
+    return 0
+
+
+def _bundle(arguments: Arguments) -> int:
+    from dermagui.errors import UserError
+    from dermagui.training.install import make_offline_folder, make_plan
+
+    if arguments.offline is None:
+        raise UserError("train.offline_unnamed")
+    make_offline_folder(make_plan(arguments.cpu), arguments.offline, say)
+    if arguments.json:
+        print_json({"folder": str(arguments.offline)})
+    else:
+        say(f"Take {arguments.offline} along: `dermagui train-env install --offline {arguments.offline}`.")
     return 0

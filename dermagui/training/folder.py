@@ -22,13 +22,15 @@ from dermagui.datasets.formats import read_rows
 from dermagui.datasets.gathering import Gathered, gather
 from dermagui.datasets.messages import to_messages
 from dermagui.datasets.rows import express
-from dermagui.errors import UserError
+from dermagui.errors import DataError, UserError
 from dermagui.jobs.report import Report
 from dermagui.jobs.workers import worker_pool
 from dermagui.library.pixels import pixels
+from dermagui.paths import display_path
 from dermagui.records import ExportFormat, ExportRow, Picture, PixelRecipe, Progress, Region, Role, Split
 from dermagui.storage import images
-from dermagui.storage.database import Store
+from dermagui.storage.database import Row, Store
+from dermagui.storage.trainings import find_training
 from dermagui.training.base_model import BaseModel
 
 FILES = {Split.TRAIN: "train.jsonl", Split.VALIDATION: "eval.jsonl", Split.TEST: "test.jsonl"}
@@ -182,3 +184,19 @@ def write_image(recipe: PixelRecipe, square: bool, work: _Work) -> None:
 def remove_folder(folder: Path) -> None:
     """Removes what a training that did not come to be had begun."""
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def get_training(store: Store, name: str) -> Row:
+    """A training by name or uid. Raises ``UserError`` ``train.not_found``."""
+    training = find_training(store, name)
+    if training is None:
+        raise UserError("train.not_found", name=name)
+    return training
+
+
+def weights_of(folder: Path) -> Path:
+    """The tuned weights of a training. Raises ``DataError`` ``train.no_weights``."""
+    for name in ("adapter", "model"):
+        if (folder / name).is_dir():
+            return folder / name
+    raise DataError("train.no_weights", path=display_path(folder))

@@ -19,8 +19,7 @@ from dermagui.storage.database import Row, Store
 from dermagui.training.base_model import BaseModel, read_base
 from dermagui.training.children import run_native, run_program
 from dermagui.training.environment import converter_folder, find_environment, worker_script
-from dermagui.training.folder import runs_folder
-from dermagui.training.launch import get_training, weights_of
+from dermagui.training.folder import get_training, runs_folder, weights_of
 from dermagui.training.parity import Verdict, choose_probes, judge, read_scores
 from dermagui.training.recipe import list_recipes
 from dermagui.training.run_state import RunState, read_run

@@ -85,7 +85,7 @@ def install(plan: Plan, say: Say) -> Environment:
     uv = find_uv()
     env = folder / "env"
     say("Making the environment.")
-    _run([uv, "venv", "--allow-existing", "--python", plan.python, os.fspath(env)])
+    _run([uv, "venv", "--allow-existing", "--python", _interpreter(plan), os.fspath(env)])
     python = env / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     pip = [uv, "pip", "install", "--python", os.fspath(python), *_source(plan)]
     say("Installing packages; this takes minutes.")
@@ -94,6 +94,13 @@ def install(plan: Plan, say: Say) -> Environment:
         _run([*pip, "--no-deps", *_backend(plan), "-r", os.fspath(plan.later)])
     install_converter(plan.offline, uv, python)
     return use_python(python, "managed", plan.kind in VERIFIED)
+
+
+def _interpreter(plan: Plan) -> str:
+    """The Python that lies in an offline folder, else the one that the plan names."""
+    pattern = "python/*/python.exe" if os.name == "nt" else "python/*/bin/python3"
+    found = sorted(plan.offline.glob(pattern)) if plan.offline else []
+    return os.fspath(found[0]) if found else plan.python
 
 
 def _source(plan: Plan) -> list[str]:
@@ -181,6 +188,36 @@ def llama_version() -> str:
     lock = locks_folder() / "llama.txt"
     line = next(line for line in lock.read_text().splitlines() if line.startswith("llama-cpp-python=="))
     return line.split("==")[1].split()[0]
+
+
+def make_offline_folder(plan: Plan, out: Path, say: Say) -> None:
+    """Fetches all that an installation takes into a new folder, for a computer of this kind without network.
+
+    A Python of its own lies in it where the plan names a version. Raises like ``install``, and ``UserError``
+    ``train.export_exists``, ``train.no_offline``.
+    """
+    if out.exists():
+        raise UserError("train.export_exists", path=paths.display_path(out))
+    if plan.kind == "win32":  # pip would fetch a torch that knows no GPU
+        raise UserError("train.no_offline")
+    if airplane_is_on():
+        raise UserError("network.airplane", host="the package index")
+    write_ledger(Purpose.DOWNLOAD, "package index", what="training environment")
+    uv, part = find_uv(), out.with_name(out.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=training_folder()) as work:
+        python = Path(work) / "env" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+        _run([uv, "venv", "--seed", "--python", plan.python, os.fspath(Path(work) / "env")])
+        pip = [os.fspath(python), "-m", "pip", "download", "--no-deps", "--dest", os.fspath(part)]
+        say("Fetching packages; this takes minutes.")
+        _run([*pip, "--require-hashes", "-r", os.fspath(plan.lock)])
+        if plan.later:
+            _run([*pip, "-r", os.fspath(plan.later)])
+        shutil.move(_fetch_archive(Path(work), uv, python), part)
+        if not Path(plan.python).exists():
+            say("Fetching Python.")
+            _run([uv, "python", "install", "--install-dir", os.fspath(part / "python"), plan.python])
+    part.rename(out)
 
 
 def _find_archive(folder: Path) -> Path:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dermagui.errors import DataError, ServiceError, Stopped, UserError
+from dermagui.errors import ServiceError, Stopped, UserError
 from dermagui.jobs.launch import NEW_GROUP_WITHOUT_CONSOLE
 from dermagui.jobs.report import STOP_NAME, Report, read_events
 from dermagui.jobs.work import Parameters
@@ -24,9 +24,10 @@ from dermagui.storage.moments import new_uid
 from dermagui.storage.trainings import add_training, end_training, find_training
 from dermagui.training import folder as folders
 from dermagui.training.base_model import read_base
+from dermagui.training.elsewhere import export_job, refuse_place
 from dermagui.training.environment import find_environment, trainer_environment, worker_script
 from dermagui.training.recipe import Recipe
-from dermagui.training.run_state import RunState, RunView, read_run
+from dermagui.training.run_state import RunState, RunView, figures_of, read_run
 
 _LOOK_SECONDS = 0.2
 _LONGEST_NAME = 60
@@ -44,6 +45,7 @@ def training_parameters(
     simulated: bool = False,
     split: str = "80/10/10",
     threads: int | None = None,
+    export: Path | None = None,
 ) -> Parameters:
     """What the job is started with."""
     return {
@@ -58,31 +60,28 @@ def training_parameters(
         "simulated": simulated,
         "split": split,
         "threads": threads,
+        "export": display_path(export.resolve()) if export else "",
     }
 
 
 def run(store: Store, parameters: Parameters, report: Report) -> Changes:
-    """Trains, or goes on with the training that ``resume`` names.
+    """Trains, or goes on with the training that ``resume`` names, or makes a folder for elsewhere.
 
     Raises ``UserError``: ``train.no_environment``, ``train.no_base``, ``train.name_taken``,
     ``train.too_few``, ``train.out_of_memory``, ``train.running``, what an export raises; ``ServiceError``
     ``train.failed``; ``Stopped`` ``train.stopped``.
     """
+    if parameters.get("export"):
+        out = Path(parameters["export"])
+        refuse_place(out)
+        return export_job(store, prepare(store, parameters, report), out)
     python = find_environment().python
     if parameters.get("resume"):
-        training = get_training(store, parameters["resume"])
+        training = folders.get_training(store, parameters["resume"])
     else:
         training = prepare(store, parameters, report)
     folder = folders.runs_folder(store.folder) / training["uid"]
     return train(store, training, folder, python, report)
-
-
-def get_training(store: Store, name: str) -> Row:
-    """A training by name or uid. Raises ``UserError`` ``train.not_found``."""
-    training = find_training(store, name)
-    if training is None:
-        raise UserError("train.not_found", name=name)
-    return training
 
 
 def prepare(store: Store, parameters: Parameters, report: Report) -> Row:
@@ -120,7 +119,7 @@ def prepare(store: Store, parameters: Parameters, report: Report) -> Row:
         seed=parameters["seed"],
         simulated=any(row.provenance.get("simulated") for row in rows),
     )
-    return get_training(store, uid)
+    return folders.get_training(store, uid)
 
 
 def _write_job(folder: Path, parameters: Parameters, uid: str, name: str) -> None:
@@ -183,24 +182,6 @@ def _pass_on(event: Mapping[str, Any], report: Report) -> None:
     report.tell(f"train_{name}", **{key: value for key, value in event.items() if key != "event"})
 
 
-def figures_of(view: RunView) -> dict[str, object]:
-    """What a training came to, as its row keeps it."""
-    first = view.steps[min(view.steps)]["loss"] if view.steps else None
-    last = view.steps[view.step]["loss"] if view.steps else None
-    return {
-        "steps": view.step,
-        "first_loss": first,
-        "last_loss": last,
-        "best_eval_loss": view.figures.get("best_eval_loss"),
-        "best_step": view.figures.get("best_step"),
-        "weights": view.figures.get("weights", ""),
-        "backend": view.backend,
-        "why": view.reason,
-        "device": view.device,
-        "versions": view.versions,
-    }
-
-
 def _raise_unless_done(name: str, view: RunView, figures: dict[str, object]) -> None:
     match view.state:
         case RunState.DONE:
@@ -224,11 +205,3 @@ def stop_training(project: Path, training: Row) -> RunView:
         raise UserError("train.not_running", name=training["name"], state=view.state.value)
     (folder / STOP_NAME).touch()
     return view
-
-
-def weights_of(folder: Path) -> Path:
-    """The tuned weights of a training. Raises ``DataError`` ``train.no_weights``."""
-    for name in ("adapter", "model"):
-        if (folder / name).is_dir():
-            return folder / name
-    raise DataError("train.no_weights", path=display_path(folder))

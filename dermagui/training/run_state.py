@@ -116,3 +116,21 @@ def _take(view: RunView, event: dict[str, Any]) -> RunState | None:
             view.figures = {k: v for k, v in event.items() if k not in ("event", "at")}
             return RunState.STOPPED if event["stopped"] else RunState.DONE
     return None
+
+
+def figures_of(view: RunView) -> dict[str, object]:
+    """What a training came to, as its row keeps it."""
+    first = view.steps[min(view.steps)]["loss"] if view.steps else None
+    last = view.steps[view.step]["loss"] if view.steps else None
+    return {
+        "steps": view.step,
+        "first_loss": first,
+        "last_loss": last,
+        "best_eval_loss": view.figures.get("best_eval_loss"),
+        "best_step": view.figures.get("best_step"),
+        "weights": view.figures.get("weights", ""),
+        "backend": view.backend,
+        "why": view.reason,
+        "device": view.device,
+        "versions": view.versions,
+    }

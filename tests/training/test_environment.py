@@ -1,4 +1,4 @@
-"""The training environment: what it is given, must have, and how it is made; and the lights of the hardware."""
+"""The training environment: what it is given, must have, and how it is made; and the hardware's lights."""
 
 from __future__ import annotations
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.fakes.command_line import run
-from tests.training.conftest import COLOURS, SETTINGS, answer
+from tests.training.conftest import COLOURS, SETTINGS, answer, clean_environment
 
 pytestmark = pytest.mark.slow
 
@@ -52,3 +53,38 @@ def test_accepted_pairs_tune_a_model(tmp_path: Path, spots: Path, tiny_base: Pat
     assert "probes" not in (folder / "events.jsonl").read_text()
     (view,) = run("train-status", spots, "--json").json["trainings"]
     assert (view["state"], view["step"]) == ("done", 40)
+
+
+def test_a_training_is_done_elsewhere_and_comes_back(
+    tmp_path: Path, spots: Path, tiny_base: Path, python: str
+) -> None:
+    recipe = {
+        "name": "tiny",
+        "title": "",
+        "purpose": "",
+        "base": "",
+        "licence": "",
+        "terms": "",
+        "gated": False,
+    }
+    settings = SETTINGS | {"probes": 0, "save_steps": 2}
+    told = recipe | {"becomes_gguf": True, "gpu_gb": 0, "unverified": False, "settings": settings}
+    (tmp_path / "tiny.json").write_text(json.dumps(told))
+    out = tmp_path / "away"
+    given = ["--base", tiny_base, "--recipe", tmp_path / "tiny.json", "--max-steps", "2", "--name", "away"]
+    # Neither an environment nor a GPU is needed for that.
+    run("train", spots, *given, "--export-job", out)
+    assert "exists already" in run("train", spots, *given[:-1], "b", "--export-job", out, code=3).err
+    assert [one["name"] for one in run("train-status", spots, "--json").json["trainings"]] == ["away"]
+    assert "no finished training" in run("train-import", spots, out, code=3).err
+    moved = tmp_path / "base-of-the-other-computer"
+    moved.symlink_to(tiny_base)
+    environment = clean_environment()
+    command = [python, "trainer.py", ".", str(moved)]
+    subprocess.run(command, cwd=out, env=environment, check=True, capture_output=True)
+    back = run("train-import", spots, out, "--json").json
+    assert (back["name"], back["steps"], back["weights"]) == ("away", 2, "adapter")
+    views = run("train-status", spots, "away", "--json").json["trainings"]
+    assert [view["state"] for view in views] == ["done"]
+    (tmp_path / "other").mkdir()
+    assert "no training that this project" in run("train-import", spots, tmp_path / "other", code=3).err

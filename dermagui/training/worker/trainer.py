@@ -1,4 +1,4 @@
-"""Fine-tunes a vision model in the training environment: ``python trainer.py JOBFOLDER``.
+"""Fine-tunes a vision model in the training environment: ``python trainer.py JOBFOLDER [BASE]``.
 
 Imports nothing of the app, so that a job folder can be carried to any computer that has a GPU. The folder:
 
@@ -343,10 +343,10 @@ def make_callback(story: Story, folder: Path, collator: Collator, probes: Sequen
         def on_save(self, _: Any, state: Any, control: Any, **__: Any) -> None:
             story.tell("saved", step=state.global_step)
 
-        def on_step_end(self, _: Any, state: Any, control: Any, **__: Any) -> Any:
+        def on_step_end(self, args: Any, state: Any, control: Any, **__: Any) -> Any:
             asked = (folder / "STOP").exists()
             if torch.distributed.is_initialized():
-                votes = torch.tensor([int(asked)])
+                votes = torch.tensor([int(asked)], device=args.device)
                 torch.distributed.all_reduce(votes, op=torch.distributed.ReduceOp.MAX)
                 asked = bool(votes.item())
             if asked:
@@ -458,7 +458,9 @@ def run_training(job: Row, folder: Path, story: Story, backend: str) -> Row:
     collator = Collator(processor, folder)
     callback = make_callback(story, folder, collator, read_rows(folder / "probes.jsonl"))
     recipe = job["recipe"]
-    batch, accumulation = recipe["batch"], recipe["accumulation"]
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    # As many pairs a step as the recipe says, however many processes there are.
+    batch, accumulation = recipe["batch"], max(1, recipe["accumulation"] // processes)
     while True:
         torch.manual_seed(job["seed"])
         model = load_unsloth(job) if backend == "unsloth" else load_plain(job)
@@ -471,6 +473,7 @@ def run_training(job: Row, folder: Path, story: Story, backend: str) -> Row:
             total=sum(weights.numel() for weights in model.parameters()),
             batch=batch,
             accumulation=accumulation,
+            processes=processes,
             resumed=resumed and int(resumed.rpartition("-")[2]),
             device=torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         )
@@ -521,9 +524,10 @@ def finish(
     }
 
 
-def main(folder: Path) -> int:
-    """Runs the job of a folder; returns the exit code."""
+def main(folder: Path, base: str | None = None) -> int:
+    """Runs the job of a folder, on a base that lies elsewhere than it says where one is named."""
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+    job["base"] = base or job["base"]
     story = Story(folder)
     started = psutil.Process().create_time()
     story.tell("start", pid=os.getpid(), process_started=started, python=sys.version.split()[0])
@@ -551,4 +555,4 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]).resolve()))
+    sys.exit(main(Path(sys.argv[1]).resolve(), *sys.argv[2:3]))

@@ -1,0 +1,92 @@
+"""A training for another computer: a folder with all that it needs, and its result brought back."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from dermagui.errors import UserError, from_os_error
+from dermagui.paths import display_path
+from dermagui.records import Changes
+from dermagui.storage.database import Row, Store
+from dermagui.storage.trainings import end_training, find_training
+from dermagui.training.environment import worker_script
+from dermagui.training.folder import get_training, runs_folder
+from dermagui.training.install import locks_folder
+from dermagui.training.run_state import RunState, figures_of, read_run
+
+_LOCKS = ("train-linux.txt", "train-windows.txt", "train-windows-torch.txt", "train-cpu.txt")
+_BACK = ("adapter", "model", "events.jsonl", "output.log")
+
+README = """# {name}: a training for another computer
+
+This folder holds pictures and texts of your project: take it only where they may go. Research use only.
+
+1. Make a Python 3.12 environment there: `uv venv --python 3.12 env`, then
+   `uv pip install --python env --no-deps -r locks/train-linux.txt` (locks for other systems lie beside it).
+2. Have the base there: {base}
+3. On one GPU:   `env/bin/python trainer.py . BASE_FOLDER`
+   On several:   `env/bin/accelerate launch trainer.py . BASE_FOLDER`
+   A file named STOP in this folder ends it after the next step; the same command goes on.
+4. Bring this folder back: `dermagui train-import PROJECT FOLDER`
+"""
+
+
+def refuse_place(out: Path) -> None:
+    """Raises ``UserError`` ``train.export_exists``, before anything is prepared."""
+    if out.exists():
+        raise UserError("train.export_exists", path=display_path(out))
+
+
+def export_job(store: Store, training: Row, out: Path) -> Changes:
+    """Copies a prepared training and its program into a new folder; raises what the disk refuses."""
+    part = out.with_name(out.name + ".part")
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.copytree(runs_folder(store.folder) / training["uid"], part)
+        shutil.copy2(worker_script("trainer"), part)
+        (part / "locks").mkdir()
+        for name in _LOCKS:
+            shutil.copy2(locks_folder() / name, part / "locks")
+        text = README.format(name=training["name"], base=training["base"])
+        (part / "README.md").write_text(text, encoding="utf-8")
+        part.rename(out)
+    except OSError as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise from_os_error(error, out) from error
+    end_training(store, training["uid"], "exported", {})
+    return Changes(("trainings", "datasets"), {"name": training["name"], "exported": display_path(out)})
+
+
+def import_job(store: Store, folder: Path) -> Row:
+    """Takes the weights and the story of a training that was done elsewhere.
+
+    Raises ``UserError``: ``train.foreign_job``, ``train.no_weights_yet``, what the disk refuses.
+    """
+    try:
+        told = json.loads((folder / "job.json").read_bytes())
+        training = find_training(store, str(told["id"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        training = None
+    if training is None:
+        raise UserError("train.foreign_job", path=display_path(folder))
+    view = read_run(folder)
+    if view.state not in (RunState.DONE, RunState.STOPPED):
+        raise UserError("train.no_weights_yet", path=display_path(folder))
+    place = runs_folder(store.folder) / training["uid"]
+    try:
+        for name in _BACK:
+            _copy(folder / name, place / name)
+    except OSError as error:
+        raise from_os_error(error, place) from error
+    end_training(store, training["uid"], view.state.value, figures_of(view))
+    return get_training(store, training["uid"])
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(source, target)
+    elif source.exists():
+        shutil.copy2(source, target)
