@@ -50,8 +50,12 @@ def losses(folder: Path) -> list[float]:
     return [steps[number]["loss"] for number in sorted(steps)]
 
 
-def test_a_killed_training_is_dead_and_goes_on_as_if_nothing_had_been(make_job: MakeJob, python: str) -> None:
-    whole = make_job("whole", steps=12, save_steps=4, probes=0, dropout=0.1, scheduler="linear")
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_a_killed_training_is_dead_and_goes_on_as_if_nothing_had_been(
+    make_job: MakeJob, python: str, method: str
+) -> None:
+    changes = {"method": method, "dropout": 0.1, "scheduler": "linear", "learning_rate": 1e-3}
+    whole = make_job("whole", steps=12, save_steps=4, **changes)
     torn = copy_job(whole, "torn")
     child = start(whole, python)
     finish(child, whole)

@@ -19,6 +19,7 @@ Exit codes: 0 done or stopped, 1 a fault, 5 out of memory even at one pair a ste
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import importlib.util
 import json
@@ -464,6 +465,10 @@ def run_training(job: Row, folder: Path, story: Story, backend: str) -> Row:
     while True:
         torch.manual_seed(job["seed"])
         model = load_unsloth(job) if backend == "unsloth" else load_plain(job)
+        if recipe["method"] == "full":
+            # The trainer reads a checkpoint by the names in memory. Under those of the base's own files it
+            # would find none of its weights, say so in its log, and go on with those that it has.
+            model.save_pretrained = functools.partial(model.save_pretrained, save_original_format=False)
         trainer = make_trainer(model, job, folder, collator, callback, batch, accumulation)
         trainable = sum(weights.numel() for weights in model.parameters() if weights.requires_grad)
         resumed = last_checkpoint(folder)
@@ -506,6 +511,7 @@ def finish(
     """Writes the tuned weights beside their place and puts them there."""
     name = "model" if job["recipe"]["method"] == "full" else "adapter"
     part = folder / f"{name}.part"
+    vars(trainer.model).pop("save_pretrained", None)  # what leaves here bears the names of the base's files
     trainer.save_model(str(part))
     if trainer.is_world_process_zero():
         processor.save_pretrained(part)
