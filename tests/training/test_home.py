@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from dermagui.chat.bundle import find_bundle
 from dermagui.chat.gguf_header import read_header
@@ -19,7 +20,9 @@ from dermagui.chat.session import Answer, ModelFiles, Room, Session
 from dermagui.jobs.report import Report
 from dermagui.records import Picture, Role
 from dermagui.training import home, parity
+from dermagui.training.base_model import read_base
 from dermagui.training.environment import worker_script
+from dermagui.training.folder import write_image
 from dermagui.training.scoring import Score
 from tests.fakes.command_line import run
 from tests.training.conftest import QUESTION, MakeJob, clean_environment, make_job_folder, set_up
@@ -190,3 +193,25 @@ def test_a_prompt_of_other_length_or_another_size_is_no_equal_input() -> None:
     ):
         verdict = parity.judge([told, told | {"log_probability": -9.0}], [score, other], "F16")
         assert verdict.faults == ("inputs",)
+
+
+def test_the_chat_shows_the_model_the_very_pixels_that_it_learnt_from(
+    tmp_path: Path, tuned: Tuned, tiny_base: Path
+) -> None:
+    """A picture that is no square: training fills it up itself, in the chat llama.cpp does."""
+    original = tmp_path / "wide.png"
+    Image.effect_noise((300, 190), 60).convert("RGB").save(original)
+    base = read_base(tiny_base)
+    assert base.wants_square
+    rendered = tmp_path / "rendered.png"
+    write_image(base.pixel_recipe(512), base.wants_square, (rendered, Picture(original), ()))
+    with Image.open(rendered) as picture:
+        assert picture.size == (112, 112)
+    labels = ["The lesion is red.", "The lesion is blue.", "The lesion is white."]
+    told: list[dict[str, float]] = []
+    with Session(ModelFiles(tuned.files.text, tuned.files.mmproj), Room(threads=1)) as session:
+        for path in (original, rendered):
+            turns = [ChatTurn(Role.USER, QUESTION, (session.see(Picture(path)),))]
+            (answer,) = (e for e in session.classify(turns, labels) if isinstance(e, Answer))
+            told.append({one["label"]: one["log_probability"] for one in answer.labels})
+    assert told[0] == pytest.approx(told[1], abs=1e-3)
