@@ -337,6 +337,7 @@ SENTENCES: dict[str, str] = {
     "train.no_weights_yet": "{path} holds no finished training yet; let it come to its end there first.",
     "train.offline_unnamed": "Name the folder that is to be made with --offline DIR.",
     "train.no_offline": "An offline folder with GPU packages can be made on Linux only so far; use --cpu, or --python on the other computer.",
+    "train.adapter_incomplete": "Only {found} of {wanted} trained tensors would be in the small adapter file, so it was not made.",
     "train.too_few": "There are only {count} pairs to learn from, and {least} are needed at least; accept more pairs first.",
     "train.no_held_out": "No pair is held out to watch the training by, so its best moment cannot be known; give validation a share.",
     "train.long_pairs": "{count} pairs are very long and may not fit into the memory ({pairs}).",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dermagui.chat.bundle import About, Bundle, add_model
+from dermagui.chat.gguf_header import read_header
 from dermagui.errors import DataError, UserError
 from dermagui.jobs.report import Report
 from dermagui.jobs.work import Parameters
@@ -84,13 +85,15 @@ def run(store: Store, parameters: Parameters, report: Report) -> Changes:
     try:
         model = _make_files(files, base, weights, parameters, report)
         verdicts = compare(folder, files, base, weights, model, parameters["quantization"], report)
+        adapter = make_adapter(folder, base, weights, report)
         _tell(report, "register")
         about = _about(training, verdicts)
         bundle = add_model(model, files.mmproj, name, report, about)
     finally:
         for path in (files.merged, files.text, *files.folder.glob("*.gguf")):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    return Changes(("bundles",), _figures(bundle, verdicts))
+    figures = _figures(bundle, verdicts) | {"adapter": display_path(adapter) if adapter else ""}
+    return Changes(("bundles",), figures)
 
 
 def _refuse(base: BaseModel, name: str, folder: Path) -> None:
@@ -139,6 +142,35 @@ def convert(
     # The program puts a prefix before the names of image parts that it does not find there.
     (made,) = (path for path in (part, part.with_name(f"mmproj-{part.name}")) if path.exists())
     made.replace(target)
+
+
+def make_adapter(folder: Path, base: BaseModel, weights: Path, report: Report) -> Path | None:
+    """A small GGUF file to be put on the base, where only language was trained; else None.
+
+    llama.cpp's program leaves tensors of the image part out without a word, so that they are counted.
+    Raises ``DataError`` ``train.adapter_incomplete``.
+    """
+    recipe = json.loads((folder / "job.json").read_bytes())["recipe"]
+    if recipe["method"] != "lora" or recipe["train_vision"]:
+        return None
+    target, log = folder / "adapter.gguf", folder / "home" / "output.log"
+    part = target.with_name(target.name + ".part")
+    program = converter_folder() / "convert_lora_to_gguf.py"
+    options: list[str | Path] = ["--base", base.folder, "--outfile", part, "--outtype", "f16"]
+    run_program([find_environment().python, program, weights, *options], log, report)
+    found, wanted = len(read_header(part).tensors), count_tensors(weights / "adapter_model.safetensors")
+    if found != wanted:
+        part.unlink()
+        raise DataError("train.adapter_incomplete", found=found, wanted=wanted)
+    part.replace(target)
+    return target
+
+
+def count_tensors(path: Path) -> int:
+    """How many tensors a safetensors file holds: its head is a length and as many bytes of JSON."""
+    with path.open("rb") as file:
+        head = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    return len(head.keys() - {"__metadata__"})
 
 
 def compare(

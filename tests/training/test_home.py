@@ -17,6 +17,7 @@ from dermagui.chat.bundle import find_bundle
 from dermagui.chat.gguf_header import read_header
 from dermagui.chat.protocol import ChatTurn, Sampling
 from dermagui.chat.session import Answer, ModelFiles, Room, Session
+from dermagui.errors import DataError
 from dermagui.jobs.report import Report
 from dermagui.records import Picture, Role
 from dermagui.training import home, parity
@@ -179,6 +180,27 @@ def test_a_training_becomes_a_bundle_that_answers_in_the_chat(
     assert right >= 6
     run("bundle", "check", "spots")
     run("bundle", "build", spots, "spots", "--name", "DermatoLlama-x", code=3)
+
+
+def test_an_adapter_file_holds_every_tensor_or_is_not_made(
+    tuned: Tuned, make_job: MakeJob, tiny_base: Path, python: str, ready: Path, report: Report
+) -> None:
+    base = read_base(tiny_base)
+    assert home.make_adapter(tuned.folder, base, tuned.folder / "adapter", report) is None
+    job = tuned.folder / "job.json"
+    before = job.read_text()
+    job.write_text(before.replace('"train_vision": true', '"train_vision": false'))
+    with pytest.raises(DataError) as raised:
+        home.make_adapter(tuned.folder, base, tuned.folder / "adapter", report)
+    job.write_text(before)
+    assert raised.value.code == "train.adapter_incomplete"
+
+    folder = make_job("language", steps=1, train_vision=False)
+    train(folder, python)
+    (folder / "home").mkdir()
+    made = home.make_adapter(folder, base, folder / "adapter", report)
+    assert made is not None
+    assert len(read_header(made).tensors) == 28
 
 
 def test_a_prompt_of_other_length_or_another_size_is_no_equal_input() -> None:
