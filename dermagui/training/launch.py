@@ -179,7 +179,8 @@ def _pass_on(event: Mapping[str, Any], report: Report) -> None:
         report.warn("train.plain_backend", reason=event["reason"])
     elif name == "oom" and not event["final"]:
         report.warn("train.memory_retry", batch=event["batch"])
-    report.tell(f"train_{name}", **{key: value for key, value in event.items() if key != "event"})
+    told = {key: value for key, value in event.items() if key not in ("event", "at")}
+    report.tell(name if name == "heartbeat" else f"train_{name}", **told)
 
 
 def _raise_unless_done(name: str, view: RunView, figures: dict[str, object]) -> None:

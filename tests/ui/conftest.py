@@ -20,6 +20,7 @@ from PySide6.QtWidgets import QApplication
 
 from dermagui.demo.project import make_demo_project
 from dermagui.ui.desk import Desk
+from dermagui.ui.jobs import Jobs
 from dermagui.ui.theme import apply_theme
 from dermagui.ui.window import Window
 
@@ -77,6 +78,15 @@ def desk(application: QApplication) -> Iterator[Desk]:
     yield made
     made.close()
     made.deleteLater()
+
+
+@pytest.fixture
+def jobs(desk: Desk) -> Iterator[Jobs]:
+    """The jobs of that desk, let go of at the end as the window does."""
+    made = Jobs(desk)
+    yield made
+    desk.close()
+    made.let_go()
 
 
 @pytest.fixture

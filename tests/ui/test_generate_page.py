@@ -46,16 +46,15 @@ def study(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def page(desk: Desk, application: QApplication) -> Iterator[GeneratePage]:
+def page(desk: Desk, jobs: Jobs, application: QApplication) -> Iterator[GeneratePage]:
     """The page, in sight, without a project."""
-    made = GeneratePage(desk, Jobs(desk))
+    made = GeneratePage(desk, jobs)
     desk.project_changed.connect(made.show_project)
     desk.rows_changed.connect(made.show_changes)
     made.resize(1200, 700)
     made.show()
     made.activateWindow()
     yield made
-    made.jobs.let_go()
     made.close()
     made.deleteLater()
 

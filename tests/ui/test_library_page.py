@@ -33,9 +33,9 @@ Wait = Callable[[Callable[[], object]], None]
 
 
 @pytest.fixture
-def page(desk: Desk, application: QApplication) -> Iterator[LibraryPage]:
+def page(desk: Desk, jobs: Jobs, application: QApplication) -> Iterator[LibraryPage]:
     """The page, in sight, without a project."""
-    made = LibraryPage(desk, Jobs(desk))
+    made = LibraryPage(desk, jobs)
     desk.project_changed.connect(made.show_project)
     desk.rows_changed.connect(made.show_changes)
     window = QSplitter()
@@ -45,7 +45,6 @@ def page(desk: Desk, application: QApplication) -> Iterator[LibraryPage]:
     window.show()
     window.activateWindow()
     yield made
-    made.jobs.let_go()
     window.close()
     window.deleteLater()
 

@@ -49,10 +49,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def page(desk: Desk, folder: Path, wait_until: Wait, application: QApplication) -> Iterator[ReviewPage]:
+def page(
+    desk: Desk, jobs: Jobs, folder: Path, wait_until: Wait, application: QApplication
+) -> Iterator[ReviewPage]:
     """The page with the pair that is left to decide."""
     settings.set_value("person.name", "Ada")
-    jobs = Jobs(desk)
     made = ReviewPage(desk, jobs)
     desk.project_changed.connect(made.show_project)
     made.show()

@@ -93,6 +93,15 @@ def test_a_click_on_the_strip_opens_the_ledger_and_the_switch_works(opened: Wind
     wait_until(lambda: not switch.isChecked())
 
 
+def test_the_switch_shows_the_door_though_no_look_saw_it_move(opened: Window, wait_until: Wait) -> None:
+    opened.show_privacy()
+    wait_until(lambda: not opened.privacy.door.airplane)
+    switch = opened.page.findChild(QCheckBox)
+    switch.setChecked(True)  # as a click does, before another turn undoes its own
+    opened.privacy.set_airplane(False)
+    wait_until(lambda: not switch.isChecked())
+
+
 def test_the_ledger_is_filtered_and_exported_as_it_is_kept(
     window: Window, tmp_path: Path, wait_until: Wait
 ) -> None:

@@ -328,15 +328,7 @@ def make_callback(story: Story, folder: Path, collator: Collator, probes: Sequen
                 memory_bytes=memory_bytes(),
             )
 
-        def on_evaluate(
-            self,
-            _: Any,
-            state: Any,
-            control: Any,
-            metrics: Row,
-            model: Any,
-            **__: Any,
-        ) -> None:
+        def on_evaluate(self, _: Any, state: Any, control: Any, metrics: Row, model: Any, **__: Any) -> None:
             story.tell("eval", step=state.global_step, loss=metrics.get("eval_loss"))
             self.ask_probes(model, state.global_step)
             self.moment = time.monotonic()
@@ -401,13 +393,7 @@ def arguments_of(job: Row, folder: Path, has_eval: bool, batch: int, accumulatio
 
 
 def make_trainer(
-    model: Any,
-    job: Row,
-    folder: Path,
-    collator: Collator,
-    callback: Any,
-    batch: int,
-    accumulation: int,
+    model: Any, job: Row, folder: Path, collator: Collator, callback: Any, batch: int, accumulation: int
 ) -> Any:
     """trl's trainer over the rows of the folder."""
     from datasets import Dataset
@@ -500,14 +486,7 @@ def run_training(job: Row, folder: Path, story: Story, backend: str) -> Row:
     return finish(trainer, processor, folder, job, callback.stopped, outcome)
 
 
-def finish(
-    trainer: Any,
-    processor: Any,
-    folder: Path,
-    job: Row,
-    stopped: bool,
-    outcome: Any,
-) -> Row:
+def finish(trainer: Any, processor: Any, folder: Path, job: Row, stopped: bool, outcome: Any) -> Row:
     """Writes the tuned weights beside their place and puts them there."""
     name = "model" if job["recipe"]["method"] == "full" else "adapter"
     part = folder / f"{name}.part"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -61,13 +62,24 @@ class Privacy(QObject):
 
     def set_airplane(self, on: bool) -> None:
         """Turns airplane mode on or off, for every process of this user."""
-        self._desk.work(lambda: network.set_airplane(on), lambda _: self.look(), owner=self)
+        self._turn(lambda: on)
 
     def toggle_airplane(self) -> None:
         """Turns it the other way, whatever was seen last."""
-        self._desk.work(
-            lambda: network.set_airplane(not network.airplane_is_on()), lambda _: self.look(), owner=self
-        )
+        self._turn(lambda: not network.airplane_is_on())
+
+    def _turn(self, to: Callable[[], bool]) -> None:
+        def turn() -> tuple[bool, str]:
+            network.set_airplane(to())
+            return _read_door()
+
+        self._desk.work(turn, self._on_turned, owner=self)
+
+    def _on_turned(self, read: tuple[bool, str]) -> None:
+        self._on_read(read)
+        # Told whatever was known before: turned twice between two looks, the box that was clicked shows the
+        # first turn and the door the second.
+        self.changed.emit()
 
     def _on_read(self, read: tuple[bool, str]) -> None:
         self._show(Door(read[0], read[1], self._leaving))
