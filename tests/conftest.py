@@ -68,7 +68,7 @@ def no_thread_left() -> Iterator[None]:
     yield
     left = [thread for thread in threading.enumerate() if thread not in before and not _lasts(thread)]
     for thread in left:
-        thread.join(timeout=2)
+        thread.join(timeout=30)
     names = [thread.name for thread in left if thread.is_alive()]
     assert not names, f"threads that this test started and left running: {', '.join(names)}"
 

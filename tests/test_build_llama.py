@@ -210,5 +210,5 @@ def test_two_processes_compile_once_and_what_a_killed_one_left_goes(
         while "waiting" not in capsys.readouterr().out:
             time.sleep(0.01)
         order.append("first")
-    other.join(10)
+    other.join(60)
     assert order == ["first", "second"]

@@ -49,7 +49,7 @@ def process_of(session: Session) -> psutil.Process:
 
 def eventually(is_so: Callable[[], bool]) -> bool:
     """Whether something becomes true before the patience of a minute ends."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 180
     while not is_so():
         if time.monotonic() > end:
             return False

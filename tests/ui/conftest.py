@@ -111,10 +111,10 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def wait_until(application: QApplication) -> Callable[[Callable[[], object]], None]:
-    """A function that lets events happen until something is true, and fails after half a minute."""
+    """A function that lets events happen until something is true, and fails after two minutes."""
 
     def wait(is_true: Callable[[], object]) -> None:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while not is_true():
             assert time.monotonic() < end, "waited in vain"
             application.processEvents()
