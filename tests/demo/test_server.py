@@ -32,7 +32,7 @@ from dermagui.demo.server import FAULT_HEADER, Post, RehearsalServer, Script, re
 KEY = "a-canary-key-that-nobody-may-find-7Q9Z"
 MODEL = Script().models[0]
 SCHEMA = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
-TIMEOUT_SECONDS = 20
+TIMEOUT_SECONDS = 120
 QUESTION = "<question>\nDescribe what you can see, variant {}.\n</question>"
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 COMMIT = "1234567890abcdef1234567890abcdef12345678"
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 120
 
 _RESOLVE = re.compile(r"/(?P<repo>[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<path>.+)")
 _RANGE = re.compile(r"bytes=(?P<start>\d+)-")
