@@ -124,7 +124,7 @@ def _compare(store: Store, source: Source, report: Report) -> _Difference:
         if known is None or _changed(known, found):
             difference.to_learn.append(found)
             continue
-        difference.counts["unchanged" if known.sha256 else "unreadable"] += 1
+        difference.counts["unchanged"] += 1
         if known.state is FileState.MISSING:
             back.append(known.id)
     images.mark_files(store, back, FileState.READY)
@@ -132,10 +132,10 @@ def _compare(store: Store, source: Source, report: Report) -> _Difference:
 
 
 def _changed(known: KnownFile, found: FoundFile) -> bool:
-    if (known.size_bytes, known.mtime_ns) != (found.size_bytes, found.mtime_ns):
-        return True
-    # A missing file without a hash was unreadable when it was last seen: look again.
-    return known.state is FileState.MISSING and known.sha256 is None
+    """Whether to learn a file again. One without a hash could not be read when it was last seen: permissions,
+    drives and decoders are mended without a trace in its size or time.
+    """
+    return known.sha256 is None or (known.size_bytes, known.mtime_ns) != (found.size_bytes, found.mtime_ns)
 
 
 def _keep_what_lies_below(found: FoundFile, difference: _Difference) -> None:
@@ -156,7 +156,11 @@ def _moved_from(
 
 
 def _count(found: FoundFile, outcome: FileFacts | DataError, difference: _Difference, report: Report) -> None:
-    difference.counts["changed" if found.path in difference.known else "new"] += 1
+    known = difference.known.get(found.path)
+    if known is None:
+        difference.counts["new"] += 1
+    elif known.sha256 or not isinstance(outcome, DataError):
+        difference.counts["changed"] += 1
     if isinstance(outcome, DataError):
         difference.counts["unreadable"] += 1
         report.warn(outcome.code, **{**outcome.values, "path": display_path(found.path)})
