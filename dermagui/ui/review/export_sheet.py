@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
     QDialogButtonBox,
-    QFileDialog,
     QFormLayout,
     QLabel,
     QLineEdit,
@@ -30,6 +29,7 @@ from dermagui.records import ExportFormat
 from dermagui.ui import texts, theme
 from dermagui.ui.icons import icon
 from dermagui.ui.review.words import translated, whole
+from dermagui.ui.widgets.new_folder import ask_new_folder
 
 _FORMATS = {
     ExportFormat.MESSAGES: str(QT_TRANSLATE_NOOP("review", "Messages (for fine-tuning here and with TRL)")),
@@ -93,10 +93,9 @@ class ExportSheet(QDialog):
         self.out.setFocus()
 
     def _browse(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, self.tr("Choose a folder for the dataset"))
-        if folder:  # one that is not empty is refused, so a new one in it is meant
-            full = not QDir(folder).isEmpty()
-            self.out.setText(QDir.toNativeSeparators(f"{folder}/dataset" if full else folder))
+        folder = ask_new_folder(self, self.tr("Name of the new dataset"), self.tr("dataset"))
+        if folder:
+            self.out.setText(str(folder))
 
     def _on_asked(self) -> None:
         try:

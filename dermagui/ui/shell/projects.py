@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
 from dermagui import paths
+from dermagui.errors import DermaError
 from dermagui.project import copy_project, create_project
 from dermagui.ui.desk import Desk
 from dermagui.ui.shell import state
 from dermagui.ui.shell.child import Child
 from dermagui.ui.widgets.bar import Bar, Level
+from dermagui.ui.widgets.new_folder import ask_new_folder
 
 
 class Projects(QObject):
     """Works on the desk; asks for folders with the system's own dialog; says what failed in the bar."""
 
+    pictures_dropped = Signal(object)
+    """Paths that were dropped before there was a project to add them to; now there is."""
+
     def __init__(self, desk: Desk, bar: Bar, window: QWidget) -> None:
         super().__init__(window)
+        self._dropped: list[Path] = []
         self._desk = desk
         self._bar = bar
         self._window = window
@@ -31,18 +36,39 @@ class Projects(QObject):
         desk.project_changed.connect(self._on_desk_project_changed)
 
     def new(self) -> None:
-        """Asks for a folder and makes a project in it."""
-        self._choose(self.tr("An empty folder for the new project"), self.make)
+        """Asks where it shall lie, makes a project and opens it."""
+        folder = ask_new_folder(self._window, self.tr("Name of the new project"), self.tr("Skin study"))
+        if folder:
+            self.make(folder)
+        else:
+            self._dropped = []
+
+    def take(self, dropped: list[Path]) -> None:
+        """Opens the project that was dropped, or asks for a new one to which the pictures are added."""
+        if len(dropped) == 1 and (dropped[0] / paths.DATABASE_NAME).is_file():
+            self._desk.open_project(dropped[0])
+            return
+        self._dropped = dropped
+        self.new()
 
     def make(self, folder: Path) -> None:
         """Makes a project in a new or empty folder and opens it."""
         self._desk.work(
-            partial(create_project, folder), lambda _: self._desk.open_project(folder), owner=self
+            partial(create_project, folder),
+            lambda _: self._desk.open_project(folder),
+            owner=self,
+            failed=self._on_make_failed,
         )
+
+    def _on_make_failed(self, error: DermaError) -> None:
+        self._dropped = []
+        self._desk.failed.emit(error)
 
     def open(self) -> None:
         """Asks for a project's folder and opens it."""
-        self._choose(self.tr("The project's folder"), self._desk.open_project)
+        folder = QFileDialog.getExistingDirectory(self._window, self.tr("The project's folder"))
+        if folder:
+            self._desk.open_project(Path(folder))
 
     def copy(self) -> None:
         """Asks for a folder and saves a copy of the open project there."""
@@ -50,17 +76,15 @@ class Projects(QObject):
         if source is None:
             self._bar.tell(self.tr("There is no project open that could be copied."))
             return
-
-        def save(folder: Path) -> None:
-            words = self.tr("A copy was saved in {path}. The pictures themselves stay where they are.")
-            told = words.format(path=paths.display_path(folder))
-            self._desk.work(
-                partial(copy_project, source, folder),
-                lambda _: self._bar.tell(told, Level.DONE),
-                owner=self,
-            )
-
-        self._choose(self.tr("An empty folder for the copy"), save)
+        proposed = self.tr("{name} copy").format(name=source.name)
+        folder = ask_new_folder(self._window, self.tr("Name of the copy"), proposed)
+        if folder is None:
+            return
+        words = self.tr("A copy was saved in {path}. The pictures themselves stay where they are.")
+        told = words.format(path=paths.display_path(folder))
+        self._desk.work(
+            partial(copy_project, source, folder), lambda _: self._bar.tell(told, Level.DONE), owner=self
+        )
 
     def open_demo(self) -> None:
         """Opens the demo, which a child process makes where it is not there yet."""
@@ -79,11 +103,6 @@ class Projects(QObject):
         else:
             self._desk.open_project(Path(str(answer["folder"])))
 
-    def _choose(self, title: str, then: Callable[[Path], object]) -> None:
-        folder = QFileDialog.getExistingDirectory(self._window, title)
-        if folder:
-            then(Path(folder))
-
     def _build_recent(self) -> None:
         self.recent.clear()
         for folder in state.recent_projects():
@@ -95,3 +114,7 @@ class Projects(QObject):
     def _on_desk_project_changed(self) -> None:
         if self._desk.folder is not None:
             state.remember_project(self._desk.folder)
+            if self._dropped:
+                dropped, self._dropped = self._dropped, []
+                # Not before every page knows the project.
+                QTimer.singleShot(0, self, partial(self.pictures_dropped.emit, dropped))

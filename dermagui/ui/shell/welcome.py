@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
 from PySide6.QtCore import QDate, QLocale, Signal
 from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
-    QFileDialog,
     QFormLayout,
     QHBoxLayout,
     QLabel,
@@ -27,6 +25,7 @@ from dermagui.ui.desk import Desk
 from dermagui.ui.settings.labels import CHOICES, words
 from dermagui.ui.shell import state
 from dermagui.ui.shell.words import whole
+from dermagui.ui.widgets.new_folder import ask_new_folder
 
 SEEN = "window/welcome_seen"
 _LITTLE_BYTES = 4 * 2**30
@@ -38,7 +37,7 @@ class Welcome(QDialog):
     wants_demo = Signal()
     """The user wants to look around in drawn pictures."""
     wants_project = Signal(object)
-    """A ``Path``: an empty folder in which the user wants a project."""
+    """A ``Path``: where the user wants a new project."""
     changed_setting = Signal(str)
     """The key of a setting that was chosen here."""
 
@@ -184,10 +183,10 @@ class Welcome(QDialog):
         self.wants_demo.emit()
 
     def _on_project_clicked(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, self.tr("An empty folder for the new project"))
+        folder = ask_new_folder(self, self.tr("Name of the new project"), self.tr("Skin study"))
         if folder:
             self.accept()
-            self.wants_project.emit(Path(folder))
+            self.wants_project.emit(folder)
 
     def done(self, result: int) -> None:
         """However it ends, it was seen."""
