@@ -16,7 +16,7 @@ from PySide6.QtGui import (
     QPixmap,
 )
 from PySide6.QtSvg import QSvgRenderer
-from PySide6.QtWidgets import QToolButton, QWidget
+from PySide6.QtWidgets import QAbstractButton, QWidget
 
 from dermagui import paths
 
@@ -60,8 +60,8 @@ def icon(name: str, tint: tuple[str, str] | None = None) -> QIcon:
     return QIcon(_Engine(name, tint))
 
 
-def say_beside_icon(button: QToolButton, text: str) -> None:
-    """Words on a tool button, a blank away from its icon; an ampersand would be taken for a key."""
+def say_beside_icon(button: QAbstractButton, text: str) -> None:
+    """Words on a button, a blank away from its icon; an ampersand would be taken for a key."""
     button.setText(" " + text.replace("&", "&&"))
     button.setAccessibleName(text)
 

@@ -44,6 +44,7 @@ class AddingSheet(QWidget):
         self._sources: Sequence[Source] = ()
         self._title = QLabel()
         self._title.setFont(theme.heading_font(self._title.font()))
+        self._title.setWordWrap(True)
         self._said = QLabel()
         self._said.setWordWrap(True)
         self.mapper = ColumnMapper()

@@ -134,6 +134,7 @@ class Detail(QWidget):
             self.picture.show_text("" if number is not None else self.tr("No picture is selected."))
             self._name.clear()
             self.words.clear()
+            self.words.setVisible(number is not None)
             if self._decoding is not None:
                 self._decoding.cancel()
         changed, self._number = number != self._number, number
@@ -176,9 +177,8 @@ class Detail(QWidget):
         """Sections of the pane. Whatever comes from files or people is escaped."""
         yield f"<p>{escape(' · '.join(badge.text for badge in badges(found.card)))}</p>"
         if found.said:
-            yield _title(self.tr("Metadata")) + "<table cellspacing='0' cellpadding='2'>"
-            yield from (self._said_html(row) for row in _in_order(found.said))
-            yield "</table>"
+            yield _title(self.tr("Metadata"))
+            yield from self._said_html(found.said)
         if found.pairs:
             yield _title(self.tr("Pairs"))
             for pair, turns in found.pairs:
@@ -194,19 +194,25 @@ class Detail(QWidget):
             yield "<p>" + "<br>".join(_finding_html(one) for one in findings) + "</p>"
         yield f"<p>{escape(self._personal_text(bool(findings)))}</p>"
 
-    def _said_html(self, row: Row) -> str:
+    def _said_html(self, said: list[Row]) -> Iterator[str]:
+        """What was said, a table for each who said it: a file, a person, a model."""
+        by_origin: dict[str, list[Row]] = {}
+        for row in _in_order(said):
+            by_origin.setdefault(self._origin_text(row), []).append(row)
+        grey = self.palette().color(QPalette.ColorRole.PlaceholderText).name()
+        for origin, rows in by_origin.items():
+            lines = "".join(_value_html(row) for row in rows)
+            yield f"<p style='color:{grey}'>{escape(origin)}</p>"
+            yield f"<table cellspacing='0' cellpadding='2'>{lines}</table>"
+
+    def _origin_text(self, row: Row) -> str:
         origins = {
-            Origin.FILE: self.tr("file {name}"),
-            Origin.PERSON: self.tr("{name}"),
-            Origin.MODEL: self.tr("model {name}: no truth until a person says so"),
+            Origin.FILE: self.tr("From the file {name}"),
+            Origin.PERSON: self.tr("From {name}"),
+            Origin.MODEL: self.tr("From the model {name}: no truth until a person says so"),
         }
         name = row["origin_name"].replace("\\", "/").rpartition("/")[2]
-        origin = origins[Origin(row["origin"])].format(name=name)
-        weight = "" if row["weight"] == 1 else f" ({QLocale().toString(row['weight'])})"
-        label, value = escape(field_label(row["field"])), escape(row["value"] + weight)
-        grey = self.palette().color(QPalette.ColorRole.PlaceholderText).name()
-        said = f"{value}<br><span style='color:{grey}'>{escape(origin)}</span>"
-        return f"<tr><td><b>{label}</b>&nbsp;&nbsp;</td><td>{said}</td></tr>"
+        return origins[Origin(row["origin"])].format(name=name)
 
     def _pair_html(self, pair: Pair, turns: tuple[Turn, ...]) -> str:
         state = translated(STATES[pair.state][1])
@@ -243,6 +249,12 @@ class Detail(QWidget):
 
 def _describe(number: int, store: Store) -> Described | None:
     return describe(store, number)
+
+
+def _value_html(row: Row) -> str:
+    weight = "" if row["weight"] == 1 else f" ({QLocale().toString(row['weight'])})"
+    label, value = escape(field_label(row["field"])), escape(row["value"] + weight)
+    return f"<tr><td><b>{label}</b>&nbsp;&nbsp;</td><td>{value}</td></tr>"
 
 
 def _title(text: str) -> str:

@@ -21,7 +21,7 @@ from dermagui.ui.library.thumbnails import Thumbnails
 
 SMALLEST_SIDE, LARGEST_SIDE = 96, 256
 _BATCH_ROWS = 500
-_COLUMN_WIDTHS = (220, 140, 110, 60, 260)
+_COLUMN_WIDTHS = (184, 120, 96, 56, 184)
 
 
 class _Grid(QListView):
@@ -111,7 +111,9 @@ class ImagesView(QStackedWidget):
         table.horizontalHeader().setHighlightSections(False)
         table.verticalHeader().setHighlightSections(False)
         table.horizontalHeader().setSectionsClickable(False)
-        table.horizontalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignLeft)
+        table.horizontalHeader().setDefaultAlignment(
+            Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+        )
         table.horizontalHeader().setBackgroundRole(QPalette.ColorRole.Window)
         for column, width in enumerate(_COLUMN_WIDTHS):
             table.setColumnWidth(column, width)

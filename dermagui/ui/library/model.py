@@ -153,7 +153,7 @@ class ImagesModel(QAbstractTableModel):
         if not index.isValid() or index.row() >= len(self.numbers):
             return None
         if role == Qt.ItemDataRole.TextAlignmentRole:
-            return _RIGHT if index.column() in (2, 3) else None
+            return _RIGHT if index.column() in _NUMBERS else None
         if role not in (
             CARD_ROLE,
             Qt.ItemDataRole.DisplayRole,
@@ -179,6 +179,8 @@ class ImagesModel(QAbstractTableModel):
     def headerData(
         self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
     ) -> object:
+        if role == Qt.ItemDataRole.TextAlignmentRole and section in _NUMBERS:
+            return _RIGHT
         if role != Qt.ItemDataRole.DisplayRole:
             return None
         if orientation is Qt.Orientation.Vertical:
@@ -201,6 +203,8 @@ class ImagesModel(QAbstractTableModel):
         )
 
 
+_NUMBERS = (2, 3)
+"""The columns of numbers."""
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 

@@ -23,6 +23,7 @@ from dermagui.storage.database import Store
 from dermagui.storage.filters import Filter
 from dermagui.ui import theme
 from dermagui.ui.icons import icon
+from dermagui.ui.widgets.rows import RoomyRows
 
 _FILTER, _SOURCE, _NAME = (Qt.ItemDataRole.UserRole + n for n in range(3))
 
@@ -75,6 +76,7 @@ class Shelf(QWidget):
         self.tree.setHeaderHidden(True)
         self.tree.setRootIsDecorated(False)
         self.tree.setIndentation(0)
+        self.tree.setItemDelegate(RoomyRows(self.tree))
         self.tree.setAccessibleName(self.tr("Sources and saved filters"))
         self.tree.setFrameShape(QTreeWidget.Shape.NoFrame)
         header = self.tree.header()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum, auto
 
 from PySide6.QtCore import QCoreApplication
-from PySide6.QtWidgets import QMessageBox, QWidget
+from PySide6.QtWidgets import QAbstractButton, QMessageBox, QWidget
 
 
 class Answer(Enum):
@@ -19,6 +19,14 @@ class Answer(Enum):
 
 def ask_about_jobs(parent: QWidget) -> Answer:
     """Asks, and waits for the answer."""
+    box, answers = build_question(parent)
+    box.exec()
+    box.deleteLater()
+    return answers.get(box.clickedButton(), Answer.STAY)
+
+
+def build_question(parent: QWidget) -> tuple[QMessageBox, dict[QAbstractButton, Answer]]:
+    """The question, and what each of its buttons means."""
     box = QMessageBox(parent)
     box.setIcon(QMessageBox.Icon.Question)
     box.setText(QCoreApplication.translate("closing", "A job is still running."))
@@ -33,11 +41,6 @@ def ask_about_jobs(parent: QWidget) -> Answer:
     stop = box.addButton(
         QCoreApplication.translate("closing", "Stop it"), QMessageBox.ButtonRole.DestructiveRole
     )
-    box.addButton(QCoreApplication.translate("closing", "Cancel"), QMessageBox.ButtonRole.RejectRole)
+    stay = box.addButton(QCoreApplication.translate("closing", "Cancel"), QMessageBox.ButtonRole.RejectRole)
     box.setDefaultButton(keep)
-    box.exec()
-    clicked = box.clickedButton()
-    box.deleteLater()
-    if clicked is keep:
-        return Answer.KEEP
-    return Answer.STOP if clicked is stop else Answer.STAY
+    return box, {keep: Answer.KEEP, stop: Answer.STOP, stay: Answer.STAY}

@@ -24,6 +24,10 @@ from dermagui.ui.shell.words import whole
 Index = QModelIndex | QPersistentModelIndex
 Lines = list[dict[str, Any]]
 
+_BYTES = 3
+"""The column of numbers."""
+_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+
 _PURPOSES: dict[str, str] = {
     Purpose.GENERATE: str(QT_TRANSLATE_NOOP("ledger", "Generate pairs")),
     Purpose.LIST_MODELS: str(QT_TRANSLATE_NOOP("ledger", "List models")),
@@ -77,18 +81,18 @@ class LedgerModel(QAbstractTableModel):
 
     def headerData(
         self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
-    ) -> str | None:
+    ) -> object:
         if orientation is Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
             return QCoreApplication.translate("ledger", self.TITLES[section])
-        return None
+        return _RIGHT if role == Qt.ItemDataRole.TextAlignmentRole and section == _BYTES else None
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         if not index.isValid():
             return None
         if role == Qt.ItemDataRole.DisplayRole:
             return _cells(self._shown[index.row()])[index.column()]
-        if role == Qt.ItemDataRole.TextAlignmentRole and index.column() == 3:
-            return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        if role == Qt.ItemDataRole.TextAlignmentRole and index.column() == _BYTES:
+            return _RIGHT
         return None
 
 

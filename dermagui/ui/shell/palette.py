@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from dermagui.ui import theme
+from dermagui.ui.widgets.rows import RoomyRows
 
 _ACTION = Qt.ItemDataRole.UserRole
 
@@ -50,6 +51,7 @@ class ActionPalette(QDialog):
         self.found.setHeaderHidden(True)
         self.found.setRootIsDecorated(False)
         self.found.setUniformRowHeights(True)
+        self.found.setItemDelegate(RoomyRows(self.found))
         self.found.itemActivated.connect(self._run)
         column = QVBoxLayout(self)
         column.addWidget(self.line)

@@ -19,6 +19,7 @@ from dermagui.ui import theme
 from dermagui.ui.desk import Desk
 from dermagui.ui.shell import state
 from dermagui.ui.shell.palette import plain
+from dermagui.ui.widgets.rows import RoomyRows
 
 _WIDE = 72 * theme.GRID
 _PATH = Qt.ItemDataRole.UserRole
@@ -48,6 +49,7 @@ class StartPage(QWidget):
         self._label = QLabel(self.tr("&Recent projects"))
         self._label.setForegroundRole(QPalette.ColorRole.PlaceholderText)
         self.recent = QListWidget()
+        self.recent.setItemDelegate(RoomyRows(self.recent))
         self.recent.itemActivated.connect(self._on_recent_activated)
         self.recent.itemClicked.connect(self._on_recent_activated)
         self._label.setBuddy(self.recent)

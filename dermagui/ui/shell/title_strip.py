@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QToolButton, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QPushButton, QToolButton, QWidget
 
 from dermagui.ui import theme
 from dermagui.ui.icons import icon, say_beside_icon
 from dermagui.ui.shell.privacy import Door
+
+_ICON = QSize(18, 18)
 
 
 class TitleStrip(QFrame):
@@ -18,9 +20,10 @@ class TitleStrip(QFrame):
 
     def __init__(self, menu: QMenu, palette: QAction, open_ledger: Callable[[], None]) -> None:
         super().__init__()
-        self.project = _button("project")
+        self.project = QPushButton(icon("project"), "")
+        self.project.setIconSize(_ICON)
+        self.project.setFlat(True)
         self.project.setMenu(menu)
-        self.project.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         font = self.project.font()
         font.setBold(True)
         self.project.setFont(font)
@@ -88,7 +91,7 @@ def _image_words(strip: TitleStrip, door: Door) -> str:
 def _button(name: str, parent: QWidget | None = None) -> QToolButton:
     button = QToolButton(parent)
     button.setIcon(icon(name))
-    button.setIconSize(QSize(18, 18))
+    button.setIconSize(_ICON)
     button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
     button.setAutoRaise(True)
     button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
