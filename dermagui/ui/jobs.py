@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from dermagui.storage.database import Row, Store
 from dermagui.ui.desk import EVERYTHING, Desk
 
 _FOLLOW_MILLISECONDS = 200
+_KEPT_EVENTS = 500
 
 
 @dataclass(slots=True)
@@ -37,9 +39,12 @@ class Followed:
     """The first ``progress`` event with the same unit and total, from which the rate is reckoned."""
     heartbeat: Event = field(default_factory=dict)
     """The newest ``heartbeat`` event; a generation's tells ``spent_micro_usd``."""
+    newest: deque[Event] = field(default_factory=lambda: deque(maxlen=_KEPT_EVENTS))
+    """What was told last, for a page that comes later."""
 
     def hear(self, event: Event) -> None:
         """Takes in one event of the story."""
+        self.newest.append(event)
         if event["event"] == "heartbeat":
             self.heartbeat = event
         elif event["event"] == "progress":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from PySide6.QtCore import Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QWidget
 
@@ -13,18 +14,21 @@ from dermagui.ui.jobs import Jobs
 
 
 class Page(QWidget):
-    """A page of the rail. A subclass sets ``name`` and overrides what it needs.
+    """A page of the rail. A subclass sets ``name`` and overrides what it needs; its row is in ``pages.py``.
 
-    The window calls ``show_project`` after another project was opened or the open one was closed
-    (``desk.project`` is None then), ``show_changes`` when rows may have changed and the page is in view or
-    comes into view, and ``leave`` before another page is shown. The rows of ``actions.py`` for ``name`` are
-    made into Qt actions, which call the methods that they name: ``action`` hands them out.
+    The window makes a page when it is first shown. It calls ``show_project`` then and after another project
+    was opened or the open one was closed (``desk.project`` is None where none is), ``show_changes`` when rows
+    may have changed and the page is in view or comes into view, and ``leave`` before another page is shown.
+    Jobs may run when a page is made: what they told last is in ``Jobs.running``. The rows of ``actions.py``
+    for ``name`` are made into Qt actions, which call the methods that they name: ``action`` hands them out.
     """
 
     name: ClassVar[str]
-    """Its id in the table of actions and its room: ``library``."""
-    needs_project: ClassVar[bool] = True
-    """Whether the window shows the ways to a project in its place as long as none is open."""
+    """Its id in the tables of pages and actions, and its room: ``library``."""
+    wants = Signal(str)
+    """The name of another page: there what is wrong is mended, or what is lacking is made."""
+    setting_changed = Signal(str)
+    """The key of a setting that has another value now."""
 
     def __init__(self, desk: Desk, jobs: Jobs, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -12,6 +12,7 @@ from PySide6.QtCore import QEvent
 from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
 from dermagui.project import create_project
+from dermagui.ui.pages import PAGES
 from dermagui.ui.shell import state
 from dermagui.ui.shell.report import CrashDialog, ReportDialog
 from dermagui.ui.shell.welcome import Welcome
@@ -55,7 +56,7 @@ def _save_all(window: Window, application: QApplication, out: Path, name: str) -
 
 def all_views(window: Window, application: QApplication) -> Iterator[tuple[str, QWidget]]:
     """The window with each page, then each dialog, every one after all that it waits for has come."""
-    for name in window.pages:
+    for name in PAGES:
         window.show_page(name)
         settle(application, window)
         yield name, window

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from PySide6.QtCore import Qt
@@ -22,22 +23,17 @@ from dermagui import settings
 from dermagui.errors import DermaError
 from dermagui.ui import actions, theme
 from dermagui.ui.desk import EVERYTHING, Desk
-from dermagui.ui.generate.page import GeneratePage
 from dermagui.ui.jobs import Jobs
-from dermagui.ui.library.page import LibraryPage
 from dermagui.ui.page import Page
-from dermagui.ui.review.page import ReviewPage
-from dermagui.ui.settings.page import SettingsPage
+from dermagui.ui.pages import PAGES
 from dermagui.ui.shell import state
 from dermagui.ui.shell.closing import Answer, ask_about_jobs
 from dermagui.ui.shell.job_strip import JobStrip
-from dermagui.ui.shell.jobs_page import JobsPage
 from dermagui.ui.shell.mending import mending
 from dermagui.ui.shell.palette import ActionPalette, KeySheet
 from dermagui.ui.shell.privacy import Privacy
-from dermagui.ui.shell.privacy_page import PrivacyPage
 from dermagui.ui.shell.projects import Projects
-from dermagui.ui.shell.rail import Rail, title_of
+from dermagui.ui.shell.rail import Rail
 from dermagui.ui.shell.report import ReportDialog
 from dermagui.ui.shell.start_page import StartPage
 from dermagui.ui.shell.title_strip import TitleStrip
@@ -72,13 +68,13 @@ class Window(QMainWindow):
         self.bar = Bar()
         self.held = Bar(lasting=True)
         self.projects = Projects(self.desk, self.bar, self)
-        self.pages: dict[str, Page] = {page.name: page for page in self._build_pages()}
+        self.pages = _Pages(self._make_page)
         self._stale: dict[str, frozenset[str]] = {}
-        self._name = next(iter(self.pages))
+        self._name = next(iter(PAGES))
         self._stack = Pages()
         self._details = Pages()
         self._middle = QSplitter(Qt.Orientation.Horizontal)
-        self._rail = Rail(list(self.pages))
+        self._rail = Rail()
         self._actions = {row.id: self._make_action(row) for row in actions.WINDOW}
         self._strip = TitleStrip(
             self._build_menu(), self._actions["window.palette"], partial(self.show_page, "privacy")
@@ -95,23 +91,16 @@ class Window(QMainWindow):
 
     # -- building -------------------------------------------------------------------------------
 
-    def _build_pages(self) -> tuple[Page, ...]:
-        settings_page = SettingsPage(self.desk, self.jobs)
-        settings_page.changed.connect(self._on_setting_changed)
-        review_page = ReviewPage(self.desk, self.jobs)
-        review_page.wants.connect(self.show_page)
-        jobs_page = JobsPage(self.desk, self.jobs)
-        jobs_page.wants.connect(self.show_page)
-        generate_page = GeneratePage(self.desk, self.jobs)
-        generate_page.wants.connect(self.show_page)
-        return (
-            LibraryPage(self.desk, self.jobs),
-            generate_page,
-            review_page,
-            jobs_page,
-            PrivacyPage(self.desk, self.jobs, self.privacy),
-            settings_page,
-        )
+    def _make_page(self, name: str) -> Page:
+        """Makes a page, which somebody wants to see now, with the project that is open."""
+        page = PAGES[name].kind()(self.desk, self.jobs, *((self.privacy,) if name == "privacy" else ()))
+        page.wants.connect(self.show_page)
+        page.setting_changed.connect(self._on_setting_changed)
+        self._stack.addWidget(page)
+        if page.detail is not None:
+            self._details.addWidget(page.detail)
+        page.show_project()
+        return page
 
     def _make_action(self, row: actions.Action) -> QAction:
         action = actions.make_action(row, lambda: getattr(self, row.method)(), self)
@@ -135,9 +124,6 @@ class Window(QMainWindow):
         self.setAcceptDrops(True)
         self.resize(1280, 800)
         self._stack.addWidget(self._start)
-        for page in self.pages.values():
-            self._stack.addWidget(page)
-            self._details.addWidget(page.detail or QWidget())
         self._middle.addWidget(self._stack)
         self._middle.addWidget(self._details)
         self._middle.setStretchFactor(0, 1)
@@ -182,7 +168,7 @@ class Window(QMainWindow):
     def show_page(self, name: str) -> None:
         """Brings a page into view, with what changed while it was not."""
         if name != self._name:
-            self.page.leave()
+            self._leave()
         self._name = name
         self._show_chosen()
         self._rail.show_page(name)
@@ -190,15 +176,21 @@ class Window(QMainWindow):
         if stale:
             self.page.show_changes(stale)
 
+    def _leave(self) -> None:
+        if self._name in self.pages:
+            self.page.leave()
+
     def _show_chosen(self) -> None:
-        lacks = self.page.needs_project and self.desk.project is None
+        lacks = PAGES[self._name].needs_project and self.desk.project is None
         self._stack.setCurrentWidget(self._start if lacks else self.page)
-        self._details.setCurrentIndex(list(self.pages).index(self._name))
         self._show_detail()
 
     def _show_detail(self) -> None:
-        folded = state.is_set("window/detail_folded") or self._stack.currentWidget() is self._start
-        self._details.setVisible(self.page.detail is not None and not folded)
+        is_start = self._stack.currentWidget() is self._start
+        detail = None if is_start or state.is_set("window/detail_folded") else self.page.detail
+        if detail is not None:
+            self._details.setCurrentWidget(detail)
+        self._details.setVisible(detail is not None)
 
     def toggle_detail(self) -> None:
         """Folds the detail pane away, or unfolds it."""
@@ -241,7 +233,7 @@ class Window(QMainWindow):
 
     def show_keys(self) -> None:
         """The keys of this page."""
-        groups = {title_of(self.page.name): self.page.actions(), self.tr("Everywhere"): self.actions()}
+        groups = {PAGES[self._name].label(): self.page.actions(), self.tr("Everywhere"): self.actions()}
         KeySheet(groups, self).open()
 
     def show_report(self) -> None:
@@ -280,7 +272,7 @@ class Window(QMainWindow):
 
     def close_project(self) -> None:
         """Closes the open project."""
-        self.page.leave()
+        self._leave()
         self.desk.close_project()
 
     # -- what happens ---------------------------------------------------------------------------
@@ -294,9 +286,9 @@ class Window(QMainWindow):
         self._strip.show_project(name)
         self._allow_for_project(bool(name))
         self._show_held()
-        self._show_chosen()
         for page in self.pages.values():
             page.show_project()
+        self._show_chosen()
 
     def _allow_for_project(self, is_open: bool) -> None:
         for id_ in ("project.copy", "project.close"):
@@ -319,7 +311,7 @@ class Window(QMainWindow):
 
     def _on_desk_rows_changed(self, kinds: frozenset[str]) -> None:
         for name, page in self.pages.items():
-            if page is self.page:
+            if name == self._name:
                 page.show_changes(kinds)
             else:
                 self._stale[name] = (self._stale.get(name, frozenset()) | kinds) & EVERYTHING
@@ -364,13 +356,25 @@ class Window(QMainWindow):
             return
         if answer is Answer.STOP:
             self.jobs.ask_all_to_stop()
-        self.page.leave()
+        self._leave()
         kept = state.window_state()
         kept.setValue("window/geometry", self.saveGeometry())
         kept.setValue("window/middle", self._middle.saveState())
         self.desk.close()
         self.jobs.let_go()
         super().closeEvent(event)
+
+
+class _Pages(dict[str, Page]):
+    """The pages that were made so far; one that is asked for and is not there is made."""
+
+    def __init__(self, make: Callable[[str], Page]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, name: str) -> Page:
+        page = self[name] = self._make(name)
+        return page
 
 
 def chosen_theme() -> str:

@@ -21,6 +21,7 @@ from dermagui.logs import hide
 from dermagui.project import LOCK_NAME, create_project
 from dermagui.storage import images, pairs
 from dermagui.ui import app
+from dermagui.ui.pages import PAGES
 from dermagui.ui.shell import single, state
 from dermagui.ui.shell.child import Child
 from dermagui.ui.shell.report import CrashDialog, ReportDialog, redacted
@@ -92,8 +93,9 @@ def test_without_a_project_the_ways_to_one_stand_in_its_place(
     _open(window, study, wait_until)
     assert window.pages["library"].isVisible()
     window.close_project()
-    for name, page in window.pages.items():
+    for name in PAGES:
         window.show_page(name)
+        page = window.pages[name]
         assert page.isVisible() is not window._start.isVisible()
         assert page.isVisible() is (name in ("privacy", "settings"))
     window.show_library()

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtWidgets import QApplication, QWidget
 
 from dermagui.project import create_project
 from dermagui.ui import actions, pictures
+from dermagui.ui.pages import PAGES
 from dermagui.ui.window import Window
 from tests.fakes.walking import Brackets, accessible_faults, in_brackets, shown_texts
 
@@ -102,8 +103,8 @@ def test_opening_every_page_loads_nothing_heavy(demo: Path) -> None:
 
 
 def test_every_action_has_a_shortcut_of_its_own_where_it_works(window: Window) -> None:
-    for name, page in window.pages.items():
-        actions_here = [*window.actions(), *page.actions()]
+    for name in PAGES:
+        actions_here = [*window.actions(), *window.pages[name].actions()]
         assert [action.text() for action in actions_here if not action.shortcuts()] == []
         keys = [key.toString() for action in actions_here for key in action.shortcuts()]
         assert len(set(keys)) == len(keys), name
@@ -133,9 +134,53 @@ def _tab_stops(page: QWidget) -> list[QWidget]:
     return stops
 
 
+class _Windows(QObject):
+    """Keeps what was shown as a window of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown: list[str] = []
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() is QEvent.Type.Show and isinstance(watched, QWidget) and watched.isWindow():
+            self.shown.append(type(watched).__name__)
+        return False
+
+
+def test_no_part_of_a_page_is_a_window_of_its_own_while_it_is_made(
+    application: QApplication, demo: Path, wait_until: Callable[[Callable[[], object]], None]
+) -> None:
+    """Such a window would flash up, and take the keys from the one that the user looks at."""
+    windows = _Windows()
+    application.installEventFilter(windows)
+    window = Window()
+    window.show()
+    window.desk.open_project(demo)
+    wait_until(lambda: window.desk.project)
+    for name in PAGES:
+        window.show_page(name)
+        pictures.settle(application, window)
+    window.close()
+    window.deleteLater()
+    application.removeEventFilter(windows)
+    assert windows.shown == ["Window"]
+
+
+def test_a_page_is_made_when_somebody_goes_there(
+    window: Window, demo: Path, application: QApplication
+) -> None:
+    assert not window.pages, "the ways to a project need none"
+    window.desk.open_project(demo)
+    pictures.settle(application, window)
+    assert list(window.pages) == ["library"]
+    window.show_review()
+    pictures.settle(application, window)
+    assert list(window.pages) == ["library", "review"]
+
+
 def test_every_page_fits_a_small_screen(window: Window, application: QApplication, demo: Path) -> None:
     window.desk.open_project(demo)
-    for name in window.pages:
+    for name in PAGES:
         window.show_page(name)
         pictures.settle(application, window)
         least = window.minimumSizeHint()
@@ -144,7 +189,7 @@ def test_every_page_fits_a_small_screen(window: Window, application: QApplicatio
 
 
 def test_every_row_of_the_table_names_a_method(window: Window) -> None:
-    for name in ("", *window.pages):
+    for name in ("", *PAGES):
         owner = window.pages[name] if name else window
         for row in actions.rows_of(name):
             assert callable(getattr(owner, row.method)), row.id

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
@@ -49,9 +49,6 @@ class GeneratePage(Page):
     """Plans and runs that ask about the images."""
 
     name: ClassVar[str] = "generate"
-
-    wants = Signal(str)
-    """The name of the page that mends what is wrong."""
 
     def __init__(self, desk: Desk, jobs: Jobs, parent: QWidget | None = None) -> None:
         super().__init__(desk, jobs, parent)
@@ -166,6 +163,7 @@ class GeneratePage(Page):
         self.back()
         if self.desk.project is not None:
             self.desk.work(_plans, self._on_plans_read, owner=self, failed=self._tell)
+            self._on_jobs_changed()
 
     def show_changes(self, kinds: frozenset[str]) -> None:
         if kinds & {"files", "sources", "metadata", "requests", "jobs", "settings"}:
@@ -361,10 +359,12 @@ class GeneratePage(Page):
     # -- the run --------------------------------------------------------------------------------
 
     def _on_jobs_changed(self) -> None:
-        """A run that goes on since before the window was opened is shown like one that began here."""
+        """A run that went on before this page was there is shown like one that began here."""
         for job_id, followed in self.jobs.running.items():
             if followed.row["kind"] == "generate" and self._job is None:
                 self._follow(job_id, self.tr("Running"))
+                for event in list(followed.newest):
+                    self._on_jobs_told(job_id, event)
         if self._job is not None and self._job not in self.jobs.running and not self.run.is_over:
             self.desk.ask(partial(_ended, job_id=self._job), self._on_ended_read, owner=self)
 

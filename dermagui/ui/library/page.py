@@ -76,7 +76,6 @@ class LibraryPage(Page):
         self._connect()
         self.setAcceptDrops(True)
         self._on_view_selection_changed()
-        self.show_project()
 
     # -- building -------------------------------------------------------------------------------
 

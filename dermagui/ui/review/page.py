@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QUrl, Signal
+from PySide6.QtCore import QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QMenu, QPushButton, QWidget
 
@@ -32,9 +32,6 @@ _OWN = frozenset({"verdicts"})
 class ReviewPage(PairPage):
     """Whose queue it is, which pairs are in it, and what is there when there is none."""
 
-    wants = Signal(str)
-    """The name of a page that does what is missing here."""
-
     def __init__(self, desk: Desk, jobs: Jobs, parent: QWidget | None = None) -> None:
         super().__init__(desk, jobs, parent)
         self._opened: Opened | None = None
@@ -45,7 +42,6 @@ class ReviewPage(PairPage):
         self.parts.strip.chosen.connect(self._on_strip_chosen)
         self.parts.strip.searched.connect(self._on_strip_searched)
         self.parts.names.named.connect(self._on_names_named)
-        self.show_project()
 
     # -- opening --------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import ClassVar
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QPalette, QShowEvent
 from PySide6.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
@@ -30,9 +30,6 @@ class SettingsPage(Page):
     """What is chosen is kept at once; what a machine policy fixes says so."""
 
     name: ClassVar[str] = "settings"
-    needs_project: ClassVar[bool] = False
-    changed = Signal(str)
-    """The key of a setting that has another value now."""
 
     def __init__(self, desk: Desk, jobs: Jobs, parent: QWidget | None = None) -> None:
         super().__init__(desk, jobs, parent)
@@ -132,7 +129,7 @@ class SettingsPage(Page):
         def kept(value: Value) -> None:
             self._values[key] = value
             self._bar.hide()
-            self.changed.emit(key)
+            self.setting_changed.emit(key)
 
         def refused(error: DermaError) -> None:
             show_value(self.fields[key], self._values[key])

@@ -36,7 +36,6 @@ class PrivacyPage(Page):
     """The door and its ledger."""
 
     name: ClassVar[str] = "privacy"
-    needs_project: ClassVar[bool] = False
 
     def __init__(self, desk: Desk, jobs: Jobs, privacy: Privacy, parent: QWidget | None = None) -> None:
         super().__init__(desk, jobs, parent)

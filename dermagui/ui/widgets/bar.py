@@ -48,7 +48,8 @@ class Bar(QFrame):
         self._dismiss.setToolTip(self.tr("Dismiss"))
         self._dismiss.setAccessibleName(self.tr("Dismiss this message"))
         self._dismiss.clicked.connect(self.hide)
-        self._dismiss.setVisible(not lasting)
+        if lasting:  # what is shown before it has a parent would be a window of its own for a moment
+            self._dismiss.hide()
         row = QHBoxLayout(self)
         row.setContentsMargins(theme.GRID * 2, theme.GRID, theme.GRID, theme.GRID)
         row.setSpacing(theme.GRID)
