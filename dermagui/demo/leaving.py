@@ -169,7 +169,6 @@ def say_what_was_not_run(tour: Tour) -> None:
             "Gemini itself",
             "Not asked: it needs a key and money. The code that asks it ran against the rehearsal server.",
         ),
-        ("The window", "This tour is the library and the command line; it opens no window."),
         ("Training and chat", "Not part of this tour; it needs no GPU."),
     ):
         tour.stages.append(Stage(title, story, Nature.NOT_RUN))

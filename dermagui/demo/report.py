@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 
 from dermagui import __version__, paths
 from dermagui.datasets.manifest import NOTICE
+from dermagui.demo.showing import WindowPicture
 from dermagui.demo.steps import Claim, Ran, Shown, Stage, Tour
 
 _MARKS = {True: ("holds", "✓"), False: ("untrue", "✗"), None: ("open", "–")}
@@ -14,11 +15,11 @@ _SAID_LINES = 6
 _LINE_CHARACTERS = 230
 
 
-def write_report(tour: Tour, seconds: float) -> None:
-    """Writes ``index.html`` into the report's folder."""
+def write_report(tour: Tour, seconds: float, pictures: Sequence[WindowPicture] = ()) -> None:
+    """Writes ``index.html`` into the report's folder, with the pictures of the window."""
     style = (paths.resources() / "templates" / "demo-report.css").read_text(encoding="utf-8")
     body = "\n".join(
-        [_opening(tour, seconds), _overview(tour), *_stages(tour), _closing(tour)],
+        [_opening(tour, seconds), _overview(tour), *_stages(tour), _gallery(tour, pictures), _closing(tour)],
     )
     page = f"""<!doctype html>
 <html lang="en">
@@ -187,6 +188,35 @@ def _pair(shown: Shown, tour: Tour) -> str:
 
 def _source(shown: Shown, tour: Tour) -> str:
     return escape(shown.path.relative_to(tour.out).as_posix())
+
+
+def _gallery(tour: Tour, pictures: Sequence[WindowPicture]) -> str:
+    """All pictures of the window, small, page by page; each leads to its full size."""
+    pages: dict[str, list[WindowPicture]] = {}
+    for picture in pictures:
+        pages.setdefault(picture.view.partition("-")[0], []).append(picture)
+    groups = "".join(_window_page(tour, page, shown) for page, shown in pages.items())
+    return f'<section id="window"><h2>The window in pictures</h2>{groups}</section>' if pages else ""
+
+
+def _window_page(tour: Tour, page: str, pictures: list[WindowPicture]) -> str:
+    figures = "".join(_window_picture(tour, one) for one in sorted(pictures, key=_place))
+    summary = f"<summary>{escape(page.capitalize())}: {len(pictures)} pictures</summary>"
+    return f'<details open>{summary}<div class="window">{figures}</div></details>'
+
+
+def _place(picture: WindowPicture) -> tuple[str, str, int, str]:
+    return picture.view, picture.state, picture.scale, picture.look
+
+
+def _window_picture(tour: Tour, picture: WindowPicture) -> str:
+    states = {"none": "no project", "empty": "an empty project", "project": "this project"}
+    words = [picture.view.replace("-", ", "), states[picture.state], picture.look, f"{picture.scale} %"]
+    words += [f"process {picture.job} at work"] if picture.job is not None else []
+    caption = escape(" · ".join(words))
+    full, small = (escape(path.relative_to(tour.out).as_posix()) for path in (picture.path, picture.small))
+    image = f'<img src="{small}" alt="The window: {caption}" loading="lazy">'
+    return f'<figure><a href="{full}">{image}</a><figcaption>{caption}</figcaption></figure>'
 
 
 def _closing(tour: Tour) -> str:

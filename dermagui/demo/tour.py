@@ -17,10 +17,11 @@ from dermagui.demo.audit import fingerprint_files
 from dermagui.demo.phantoms import PhantomSet, draw_phantoms
 from dermagui.demo.rehearsal import Rehearsal, kill
 from dermagui.demo.report import write_report
+from dermagui.demo.showing import show_window
 from dermagui.demo.steps import Shell, Tour, UnexpectedEnd, tell
 from dermagui.errors import UserError, from_os_error
 from dermagui.jobs.workers import processes_with
-from dermagui.paths import display_path
+from dermagui.paths import DATABASE_NAME, display_path
 
 PHANTOMS = 18
 MARK = ".dermagui-demo"
@@ -50,9 +51,10 @@ def run_tour(out: Path, images: Path | None) -> int:
     finally:
         for process in processes_with("DERMAGUI_HOME", str(tour.shell.home)):
             kill(process)  # none, unless the tour broke off
-    leaving.say_what_was_not_run(tour)
     seconds = time.monotonic() - started
-    write_report(tour, seconds)
+    pictures = show_window(tour) if (tour.project / DATABASE_NAME).is_file() else []
+    leaving.say_what_was_not_run(tour)
+    write_report(tour, seconds, pictures)
     return _tell_table(tour, seconds)
 
 

@@ -16,6 +16,7 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
 from dermagui.logs import start_logging
+from dermagui.ui.icons import icon
 from dermagui.ui.shell import state
 from dermagui.ui.shell.report import CrashDialog
 from dermagui.ui.shell.single import FirstWindow, ask_first
@@ -31,9 +32,11 @@ def main(arguments: Sequence[str] = ()) -> int:
     parsed = _parser().parse_args(arguments)
     if parsed.pictures:
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-    application = QApplication.instance() or QApplication(sys.argv[:1])
+    application = QApplication.instance() or QApplication(["dermagui"])
     assert isinstance(application, QApplication)
     application.setApplicationName("dermagui")
+    application.setDesktopFileName("dermagui")
+    application.setWindowIcon(icon("dermagui"))
     if parsed.pictures:
         from dermagui.ui.pictures import take_pictures
 

@@ -1,125 +1,130 @@
-"""Renders every page and dialog to PNG files, in both looks, and with no project, an empty and a full one."""
+"""Renders every page and dialog to PNG files: in both looks, without a project, with an empty and a full one.
+
+They are what the report of ``dermagui demo`` shows of the window, and what its makers look at.
+"""
 
 from __future__ import annotations
 
+import json
 import os
-import time
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from PySide6.QtCore import QEvent
-from PySide6.QtWidgets import QApplication, QDialog, QWidget
+from PySide6.QtCore import QEvent, QLocale, Qt
+from PySide6.QtWidgets import QApplication, QWidget
 
+from dermagui import network
 from dermagui.project import create_project
-from dermagui.ui.pages import PAGES
-from dermagui.ui.shell import state
-from dermagui.ui.shell.report import CrashDialog, ReportDialog
-from dermagui.ui.shell.welcome import Welcome
+from dermagui.ui.scenes import all_views, dialog_views, page_views, running_views, settle, working_views
 from dermagui.ui.theme import apply_theme
 from dermagui.ui.window import Window
 
-_PATIENCE_SECONDS = 60
-_CALM_ROUNDS = 5
-_TRACE = (
-    'Traceback (most recent call last):\n  File "window.py", line 1, in example\nRuntimeError: an example'
-)
+LIST_NAME = "pictures.json"
+SMALL_WIDTH_PIXELS = 320
+_SIZE = (1280, 800)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One picture, as ``pictures.json`` lists it; the small one lies under the same name in ``small/``."""
+
+    file: str
+    view: str
+    """What is shown: a page, a page at work (``library-compare``), or a dialog."""
+    look: str
+    """``light`` or ``dark``."""
+    state: str
+    """``none`` without a project, ``empty`` with an empty one, ``project``."""
+    scale: int
+    """Per cent."""
+    job: int | None
+    """The number of the job's process that was running then."""
+
+
+@dataclass(slots=True)
+class _Album:
+    folder: Path
+    scale: int
+    look: str = "light"
+    taken: list[Taken] = field(default_factory=list)
+
+    def take(self, state: str, view: str, widget: QWidget, job: int | None = None) -> None:
+        """Saves what the widget looks like now, large and small."""
+        name = f"{self.look}-{state}-{view}.png"
+        picture = widget.grab()
+        picture.save(os.fspath(self.folder / name))
+        small = picture.scaledToWidth(
+            min(SMALL_WIDTH_PIXELS, picture.width()), Qt.TransformationMode.SmoothTransformation
+        )
+        small.save(os.fspath(self.folder / "small" / name))
+        self.taken.append(Taken(name, view, self.look, state, self.scale, job))
+
+    def write_list(self) -> None:
+        """Says what there is."""
+        text = json.dumps([asdict(taken) for taken in self.taken], indent=1)
+        (self.folder / LIST_NAME).write_text(text, encoding="utf-8")
 
 
 def take_pictures(application: QApplication, out: Path, project: Path | None) -> int:
-    """Writes ``THEME-STATE-WHAT.png`` for all of it into a folder; the exit code."""
-    out.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory() as made:
-        empty = Path(made) / "Empty"
-        create_project(empty)
+    """Writes ``LOOK-STATE-VIEW.png`` for all of it into a folder, with a list; the exit code.
+
+    The window is that of somebody who never used it: settings, recent projects and the project that is
+    shown are copies. Only the ledger is the user's own, to be read.
+    """
+    (out / "small").mkdir(parents=True, exist_ok=True)
+    album = _Album(out.resolve(), round(100 * application.devicePixelRatio()))
+    if QLocale().language() is QLocale.Language.C:
+        QLocale.setDefault(QLocale(QLocale.Language.English))
+    with _own_folders(project) as (empty, full):
         for look in ("light", "dark"):
+            album.look = look
             apply_theme(application, look)
             window = Window()
-            window.resize(1280, 800)
+            window.resize(*_SIZE)
             window.show()
-            for kind, folder in {"none": None, "empty": empty, "project": project}.items():
-                if folder is not None:
-                    window.desk.open_project(folder)
-                if folder is not None or kind == "none":
-                    _save_all(window, application, out, f"{look}-{kind}")
+            _take_all(window, application, album, empty, full)
             window.close()
             window.deleteLater()
             application.sendPostedEvents(None, QEvent.Type.DeferredDelete)
-        state.forget_project(empty.resolve())
+    album.write_list()
     return 0
 
 
-def _save_all(window: Window, application: QApplication, out: Path, name: str) -> None:
-    for what, widget in all_views(window, application):
-        widget.grab().save(os.fspath(out / f"{name}-{what}.png"))
+@contextmanager
+def _own_folders(project: Path | None) -> Iterator[tuple[Path, Path | None]]:
+    """An empty project and a copy of the one to be shown; the user's own folders are put out of reach."""
+    ledger = network.ledger_file()
+    with TemporaryDirectory() as made:
+        folder = Path(made)
+        os.environ["DERMAGUI_HOME"] = os.fspath(folder / "home")
+        if ledger.is_file():
+            shutil.copyfile(ledger, network.ledger_file())
+        create_project(folder / "Empty")
+        full = folder / project.name if project else None
+        if project and full:
+            shutil.copytree(project, full)
+        yield folder / "Empty", full
 
 
-def all_views(window: Window, application: QApplication) -> Iterator[tuple[str, QWidget]]:
-    """The window with each page, then each dialog, every one after all that it waits for has come."""
-    for name in PAGES:
-        window.show_page(name)
-        settle(application, window)
-        yield name, window
-    window.show_page("library")
-    for name, make in DIALOGS.items():
-        dialog = make(window)
-        settle(application, window)
-        yield name, dialog
-        if isinstance(dialog, Welcome):
-            for n in range(1, dialog.stack.count()):
-                dialog.onward.click()
-                settle(application, window)
-                yield f"{name}-{n + 1}", dialog
-        dialog.reject()
-        dialog.deleteLater()
-
-
-def settle(application: QApplication, window: Window) -> None:
-    """Lets events happen until nothing is under way any more."""
-    end = time.monotonic() + _PATIENCE_SECONDS
-    calm = 0
-    while calm < _CALM_ROUNDS and time.monotonic() < end:
-        application.processEvents()
-        calm = calm + 1 if window.desk.is_idle else 0
-        time.sleep(0.01)
-
-
-def _opened(window: Window, kind: type[QDialog]) -> QDialog:
-    found = [dialog for dialog in window.findChildren(kind) if dialog.isVisible()]
-    return found[-1]
-
-
-def _palette(window: Window) -> QDialog:
-    window.show_palette()
-    return _opened(window, QDialog)
-
-
-def _keys(window: Window) -> QDialog:
-    window.show_keys()
-    return _opened(window, QDialog)
-
-
-def _report(window: Window) -> QDialog:
-    window.show_report()
-    return _opened(window, ReportDialog)
-
-
-def _welcome(window: Window) -> QDialog:
-    window.show_welcome()
-    return _opened(window, Welcome)
-
-
-def _crash(window: Window) -> QDialog:
-    dialog = CrashDialog(_TRACE, window)
-    dialog.open()
-    return dialog
-
-
-DIALOGS: dict[str, Callable[[Window], QDialog]] = {
-    "palette": _palette,
-    "keys": _keys,
-    "report": _report,
-    "crash": _crash,
-    "welcome": _welcome,
-}
-"""Name → what opens it."""
+def _take_all(
+    window: Window, application: QApplication, album: _Album, empty: Path, full: Path | None
+) -> None:
+    for view, widget in all_views(window, application):
+        album.take("none", view, widget)
+    window.desk.open_project(empty)
+    settle(application, window)
+    for view, widget in page_views(window, application):
+        album.take("empty", view, widget)
+    if full is None:
+        return
+    window.desk.open_project(full)
+    settle(application, window)
+    for views in (page_views, dialog_views, working_views):
+        for view, widget in views(window, application):
+            album.take("project", view, widget)
+    for view, widget, job in running_views(window, application):
+        album.take("project", view, widget, job)

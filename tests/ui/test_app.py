@@ -14,6 +14,7 @@ import pytest
 
 from dermagui import paths
 from dermagui.project import create_project
+from dermagui.ui.pages import PAGES
 from dermagui.ui.shell import state
 
 _PATIENCE_SECONDS = 60
@@ -70,5 +71,6 @@ def test_pictures_of_every_page_are_taken(tmp_path: Path) -> None:
     assert state.recent_projects() == [], "the empty project that was made for them is gone"
     names = {path.stem for path in (tmp_path / "pictures").glob("*.png")}
     for look in ("light", "dark"):
-        for what in ("library", "generate", "review", "jobs", "privacy", "settings", "palette", "welcome-4"):
-            assert {f"{look}-none-{what}", f"{look}-empty-{what}"} <= names
+        for page in PAGES:
+            assert {f"{look}-none-{page}", f"{look}-empty-{page}"} <= names
+        assert {f"{look}-none-palette", f"{look}-none-welcome-4", f"{look}-none-closing"} <= names

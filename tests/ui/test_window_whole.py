@@ -13,7 +13,7 @@ from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtWidgets import QApplication, QWidget
 
 from dermagui.project import create_project
-from dermagui.ui import actions, pictures
+from dermagui.ui import actions, scenes
 from dermagui.ui.pages import PAGES
 from dermagui.ui.window import Window
 from tests.fakes.walking import Brackets, accessible_faults, in_brackets, shown_texts
@@ -27,7 +27,7 @@ _OPEN_ALL = """
 import json, sys
 from pathlib import Path
 from PySide6.QtWidgets import QApplication
-from dermagui.ui import pictures
+from dermagui.ui import scenes
 from dermagui.ui.window import Window
 application = QApplication([])
 heavy = sys.argv[2:]
@@ -36,7 +36,7 @@ window.show()
 application.processEvents()
 first = [name for name in heavy if name in sys.modules]
 window.desk.open_project(Path(sys.argv[1]))
-views = [name for name, _ in pictures.all_views(window, application)]
+views = [name for name, _ in scenes.all_views(window, application)]
 assert window.desk.project is not None
 window.close()
 print(json.dumps({"first": first, "after": [name for name in heavy if name in sys.modules], "views": views}))
@@ -63,18 +63,18 @@ def _untranslated(widget: QWidget) -> list[str]:
 def test_no_text_of_any_page_or_dialog_passes_by_tr(
     brackets: None, window: Window, application: QApplication, tmp_path: Path
 ) -> None:
-    found = {name: _untranslated(view) for name, view in pictures.all_views(window, application)}
+    found = {name: _untranslated(view) for name, view in scenes.all_views(window, application)}
     create_project(tmp_path / "⟦Study⟧")
     window.desk.open_project(tmp_path / "⟦Study⟧")
-    views = pictures.all_views(window, application)
+    views = scenes.all_views(window, application)
     found |= {f"{name} of an empty project": _untranslated(view) for name, view in views}
     assert {name: texts for name, texts in found.items() if texts} == {}
 
 
 def test_every_page_and_dialog_can_be_heard(window: Window, application: QApplication, demo: Path) -> None:
-    found = {name: accessible_faults(view) for name, view in pictures.all_views(window, application)}
+    found = {name: accessible_faults(view) for name, view in scenes.all_views(window, application)}
     window.desk.open_project(demo)
-    found |= {f"{n} of a project": accessible_faults(v) for n, v in pictures.all_views(window, application)}
+    found |= {f"{n} of a project": accessible_faults(v) for n, v in scenes.all_views(window, application)}
     assert {name: faults for name, faults in found.items() if faults} == {}
 
 
@@ -116,7 +116,7 @@ def test_the_order_of_the_focus_is_the_order_of_reading(
     window.desk.open_project(demo)
     for name in ("jobs", "privacy", "settings"):
         window.show_page(name)
-        pictures.settle(application, window)
+        scenes.settle(application, window)
         places = [widget.mapTo(window, widget.rect().topLeft()) for widget in _tab_stops(window.pages[name])]
         assert len(places) > 2
         rows = [(place.y() // 16, place.x()) for place in places]
@@ -159,7 +159,7 @@ def test_no_part_of_a_page_is_a_window_of_its_own_while_it_is_made(
     wait_until(lambda: window.desk.project)
     for name in PAGES:
         window.show_page(name)
-        pictures.settle(application, window)
+        scenes.settle(application, window)
     window.close()
     window.deleteLater()
     application.removeEventFilter(windows)
@@ -171,10 +171,10 @@ def test_a_page_is_made_when_somebody_goes_there(
 ) -> None:
     assert not window.pages, "the ways to a project need none"
     window.desk.open_project(demo)
-    pictures.settle(application, window)
+    scenes.settle(application, window)
     assert list(window.pages) == ["library"]
     window.show_review()
-    pictures.settle(application, window)
+    scenes.settle(application, window)
     assert list(window.pages) == ["library", "review"]
 
 
@@ -182,7 +182,7 @@ def test_every_page_fits_a_small_screen(window: Window, application: QApplicatio
     window.desk.open_project(demo)
     for name in PAGES:
         window.show_page(name)
-        pictures.settle(application, window)
+        scenes.settle(application, window)
         least = window.minimumSizeHint()
         assert least.width() <= 1280, name
         assert least.height() <= 700, name

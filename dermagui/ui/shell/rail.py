@@ -40,7 +40,6 @@ class Rail(QFrame):
         button.setMinimumSize(9 * theme.GRID, 7 * theme.GRID)
         button.setAutoRaise(True)
         button.setCheckable(True)
-        button.setAutoExclusive(True)  # heard as one of several to choose from, not as a box to tick
         button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         button.clicked.connect(partial(self.chosen.emit, row.name))
         self._group.addButton(button)
