@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
 
 from PySide6.QtCore import Signal
@@ -56,6 +57,9 @@ class Page(QWidget):
 
     def show_changes(self, kinds: frozenset[str]) -> None:
         """Shows what may have changed in rows of these kinds."""
+
+    def take_paths(self, paths: list[Path]) -> None:
+        """Takes folders and files that the user dropped on the window; the library does."""
 
     def leave(self) -> None:
         """Keeps what the user was about to do here; another page comes."""

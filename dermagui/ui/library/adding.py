@@ -82,7 +82,7 @@ class AddingSheet(QWidget):
         self.table.currentIndexChanged.connect(self._show_columns)
         self.source = QComboBox()
         form.addRow(self.tr("&Licence"), self.licence)
-        form.addRow(self.tr("To be &named"), self.attribution)
+        form.addRow(self.tr("Attri&bution"), self.attribution)
         form.addRow("", self.non_commercial)
         form.addRow(self.tr("&Metadata"), self.table)
         form.addRow(self.tr("A&bout the pictures of"), self.source)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, QObject, Signal
 
 from dermagui.errors import DermaError
+from dermagui.jobs.report import Event
 from dermagui.jobs.work import Parameters
 from dermagui.library.moved import check_same_images
 from dermagui.library.scan import parameters_for
@@ -16,6 +18,25 @@ from dermagui.storage import sources
 from dermagui.storage.images import KnownFile, known_files
 from dermagui.ui.desk import Desk
 from dermagui.ui.jobs import Jobs
+from dermagui.ui.shell.words import whole
+
+_FOUND = str(QT_TRANSLATE_NOOP("library", "Files: {counts}."))
+_NOTHING = str(QT_TRANSLATE_NOOP("library", "none"))
+_METADATA = str(
+    QT_TRANSLATE_NOOP(
+        "library",
+        "Metadata: {matched} of {rows} rows belong to one file each; {files_without_row} files have no row.",
+    )
+)
+_FILES = {
+    "new": str(QT_TRANSLATE_NOOP("library", "{count} new")),
+    "changed": str(QT_TRANSLATE_NOOP("library", "{count} changed")),
+    "moved": str(QT_TRANSLATE_NOOP("library", "{count} moved")),
+    "missing": str(QT_TRANSLATE_NOOP("library", "{count} missing")),
+    "unchanged": str(QT_TRANSLATE_NOOP("library", "{count} unchanged")),
+    "unreadable": str(QT_TRANSLATE_NOOP("library", "{count} could not be read")),
+    "forgotten": str(QT_TRANSLATE_NOOP("library", "{count} were to be forgotten and stay out")),
+}
 
 
 class Additions(QObject):
@@ -23,6 +44,8 @@ class Additions(QObject):
 
     failed = Signal(object)
     """A ``DermaError``: a job could not be started, or a folder is not the one that is looked for."""
+    done = Signal(str, bool)
+    """What a job found, in a sentence, and whether some of it was not understood."""
     moved = Signal()
     """A source has another folder now, and a job looks through it."""
 
@@ -32,7 +55,9 @@ class Additions(QObject):
         self._jobs = jobs
         self._waiting: list[Parameters] = []
         self._starting = False
+        self._mine: set[str] = set()
         jobs.changed.connect(self._start_next)
+        jobs.told.connect(self._on_jobs_told)
 
     def clear(self) -> None:
         """Another project is open: what waited belongs to the one before."""
@@ -51,8 +76,15 @@ class Additions(QObject):
             parameters = self._waiting.pop(0)
             self._jobs.start("add", parameters, started=self._on_started, failed=self._on_failed)
 
-    def _on_started(self, _: str) -> None:
+    def _on_started(self, job_id: str) -> None:
         self._starting = False
+        self._mine.add(job_id)
+
+    def _on_jobs_told(self, job_id: str, event: Event) -> None:
+        if event["event"] == "end" and job_id in self._mine:
+            self._mine.discard(job_id)
+            if event["figures"]:
+                self.done.emit(*addition_words(event["figures"]))
 
     def _on_failed(self, error: DermaError) -> None:
         self._starting = False
@@ -79,3 +111,23 @@ class Additions(QObject):
             self.moved.emit()
 
         self._desk.ask(lambda store: known_files(store, source_id), compare, owner=self)
+
+
+def addition_words(figures: Mapping[str, Any]) -> tuple[str, bool]:
+    """What a look through a folder found, in one or two sentences; whether some of it was not understood."""
+    files = [
+        _translated(words).format(count=whole(figures[name]))
+        for name, words in _FILES.items()
+        if figures.get(name)
+    ]
+    told = _translated(_FOUND).format(counts=", ".join(files) or _translated(_NOTHING))
+    about = figures.get("metadata") or {}
+    if about:
+        counts = {name: whole(about[name]) for name in ("rows", "matched", "files_without_row")}
+        told += " " + _translated(_METADATA).format(**counts)
+    left = about.get("rows", 0) - about.get("matched", 0)
+    return told, bool(figures.get("unreadable") or left)
+
+
+def _translated(text: str) -> str:
+    return QCoreApplication.translate("library", text)

@@ -99,6 +99,7 @@ class LibraryPage(Page):
         across.setStretchFactor(1, 1)
         across.setSizes([theme.GRID * 27, theme.GRID * 100])
         across.setChildrenCollapsible(False)
+        across.setHandleWidth(theme.GRID)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(theme.GRID, theme.GRID, theme.GRID, theme.GRID)
         layout.setSpacing(theme.GRID)
@@ -161,6 +162,7 @@ class LibraryPage(Page):
         self.view.opened.connect(lambda _: self._detail.picture.setFocus())
         self.additions.failed.connect(self.bar.tell_error)
         self.additions.moved.connect(self._on_additions_moved)
+        self.additions.done.connect(self._on_additions_done)
         self._slider.valueChanged.connect(lambda value: self.view.show_side(value * _SIDE_STEP))
 
     # -- what is shown --------------------------------------------------------------------------
@@ -314,6 +316,10 @@ class LibraryPage(Page):
     def dropEvent(self, event: QDropEvent) -> None:
         paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
         event.acceptProposedAction()
+        self.take_paths(paths)
+
+    def take_paths(self, paths: list[Path]) -> None:
+        """Says what was dropped."""
         if paths:
             self.understand(paths)
 
@@ -371,6 +377,9 @@ class LibraryPage(Page):
     def move_source(self, source_id: int, folder: Path) -> None:
         """Takes a folder for the place of a source, if the same images are there."""
         self.additions.move_source(source_id, folder)
+
+    def _on_additions_done(self, told: str, not_all: bool) -> None:
+        self.bar.tell(told, Level.WARNING if not_all else Level.DONE)
 
     def _on_additions_moved(self) -> None:
         self.bar.hide()

@@ -81,7 +81,7 @@ class SourcePanel(QWidget):
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.addRow(self.tr("&Name"), self.name)
         form.addRow(self.tr("&Licence"), self.licence)
-        form.addRow(self.tr("To be na&med"), self.attribution)
+        form.addRow(self.tr("Attri&bution"), self.attribution)
         form.addRow("", self.non_commercial)
         form.addRow(self.tr("Folder"), place)
         return form

@@ -53,6 +53,12 @@ class Parts:
             (self.pane.on_button, "next"),
         ):
             follow_action(button, action(f"review.{name}"))
+        export = action("review.export")
+        self.export = QPushButton(QCoreApplication.translate("review", "Export…"))
+        self.export.setAccessibleName(export.toolTip())
+        self.export.setToolTip(export.toolTip())
+        self.export.clicked.connect(export.trigger)
+        export.enabledChanged.connect(self.export.setEnabled)
         self.pair.cursor_moved.connect(lambda at: self._scroll.ensureVisible(at.x(), at.y()))
         self._build(page)
 
@@ -62,6 +68,7 @@ class Parts:
         head.setSpacing(theme.GRID)
         head.addWidget(self.strip, 1)
         head.addWidget(self.reviewer)
+        head.addWidget(self.export)
         middle = QSplitter(Qt.Orientation.Horizontal)
         middle.setChildrenCollapsible(False)
         middle.addWidget(self.pane)

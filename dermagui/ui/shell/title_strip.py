@@ -61,7 +61,7 @@ class TitleStrip(QFrame):
         self.images.setIcon(icon("leave", theme.ON_LIT) if door.is_open else icon("stay"))
         # Fusion's own buttons shade their colour, and the words on it would lose contrast.
         fill, words = (theme.colour(pair, self.palette()).name() for pair in (theme.LIT, theme.ON_LIT))
-        lit = f"QToolButton {{ background: {fill}; color: {words}; border: none; padding: 4px 8px; }}"
+        lit = f"QToolButton {{ background: {fill}; color: {words}; border: none; padding: 2px 8px; }}"
         self.images.setStyleSheet(lit if door.is_open else "")
 
     def changeEvent(self, event: QEvent) -> None:

@@ -14,11 +14,13 @@ def ask_new_folder(parent: QWidget, title: str, proposed: str) -> Path | None:
     ``proposed`` is a name; it is put into the user's documents. An existing folder may be named: whoever
     writes there looks whether it is empty.
     """
-    documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
+    documents = Path(QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation))
+    if not documents.is_dir():
+        documents = Path.home()
     path, _ = QFileDialog.getSaveFileName(
         parent,
         title,
-        str(Path(documents) / proposed),
+        str(documents / proposed),
         "",
         "",
         QFileDialog.Option.DontConfirmOverwrite,
