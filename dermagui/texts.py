@@ -242,6 +242,7 @@ SENTENCES: dict[str, str] = {
     "chat.while_generate": "it was answering",
     "chat.image_forgotten": "A picture of this chat was forgotten, so the chat cannot be kept.",
     "chat.not_text": "{path} is no text; save it as UTF-8.",
+    "chat.turn_not_found": "There is no such question or answer in this chat.",
     "chat.forgotten": "This chat holds a picture that was forgotten, so it cannot be continued.",
     "hub.gated": "{repo} is given only to whom its owner lets in: accept its terms at {page} and keep a hub token with `dermagui key set huggingface`, or add the model from a file.",
     "hub.terms_not_accepted": "{name} has terms of its own: read {link}, then say --accept-terms.",

@@ -50,6 +50,21 @@ class Store:
                 self.close()
                 raise
 
+    @classmethod
+    def in_memory(cls) -> Store:
+        """An empty database that nothing but the memory of this process holds: for private chats. What is in
+        it is gone when it is closed.
+        """
+        store = cls.__new__(cls)
+        store.folder, store.read_only, store.on_network = Path(), False, False
+        connection = sqlite3.connect(":memory:", isolation_level=None)
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA temp_store = MEMORY")  # or a large search would be written to a file
+        store.db = Database(connection)
+        with store.writing():
+            migrations.apply(store.db)
+        return store
+
     def _bring_up_to_date(self, path: Path) -> None:
         known = {step.name for step in migrations._migrations}
         applied = {step.name for step in migrations.applied(self.db)}

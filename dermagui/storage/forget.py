@@ -62,9 +62,12 @@ def exports_with(store: Store, hashes: Sequence[str]) -> list[str]:
     """Where the exports lie that contained a pair about one of these images."""
     marks = ",".join("?" * len(hashes))
     query = f"""SELECT DISTINCT path FROM datasets JOIN dataset_pairs ON dataset_uid = datasets.uid
-        JOIN pairs ON pairs.uid = pair_uid JOIN pair_images ON pair_id = pairs.id
-        JOIN images ON images.id = image_id WHERE images.sha256 IN ({marks})"""
-    return [row[0] for row in store.tuples(query, hashes)]
+        WHERE pair_uid IN (
+            SELECT pairs.uid FROM pairs JOIN pair_images ON pair_id = pairs.id
+                JOIN images ON images.id = image_id WHERE images.sha256 IN ({marks})
+            UNION SELECT preference_uid FROM preference_images
+                JOIN images ON images.id = image_id WHERE images.sha256 IN ({marks}))"""
+    return [row[0] for row in store.tuples(query, [*hashes, *hashes])]
 
 
 def count_pairs_about(store: Store, hashes: Sequence[str]) -> int:
@@ -110,6 +113,8 @@ def remove_files(
 
 
 _OF_PAIRS = "IN (SELECT uid FROM pairs WHERE id IN (SELECT id FROM gone_pairs))"
+_OF_PREFERENCES = """IN (SELECT preference_uid FROM preference_images
+    WHERE image_id IN (SELECT id FROM gone_images))"""
 _STATEMENTS = (
     f"""UPDATE datasets SET manifest = '{{}}' WHERE uid IN
         (SELECT dataset_uid FROM dataset_pairs WHERE pair_uid {_OF_PAIRS})""",
@@ -124,6 +129,15 @@ _STATEMENTS = (
     "DELETE FROM chat_images WHERE chat_id IN (SELECT id FROM gone_chats)",
     "DELETE FROM chat_turns WHERE chat_id IN (SELECT id FROM gone_chats)",
     "DELETE FROM chats WHERE id IN (SELECT id FROM gone_chats)",
+    f"""UPDATE datasets SET manifest = '{{}}' WHERE uid IN
+        (SELECT dataset_uid FROM dataset_pairs WHERE pair_uid {_OF_PREFERENCES})""",
+    f"DELETE FROM dataset_pairs WHERE pair_uid {_OF_PREFERENCES}",
+    "CREATE TEMP TABLE gone_preferences AS SELECT DISTINCT preference_uid AS uid FROM preference_images "
+    "WHERE image_id IN (SELECT id FROM gone_images)",
+    "DELETE FROM preference_images WHERE preference_uid IN (SELECT uid FROM gone_preferences)",
+    "DELETE FROM preferences WHERE uid IN (SELECT uid FROM gone_preferences)",
+    "DROP TABLE gone_preferences",
+    "DELETE FROM classifications WHERE image_id IN (SELECT id FROM gone_images)",
     "DELETE FROM redactions WHERE image_id IN (SELECT id FROM gone_images)",
     "DELETE FROM images WHERE id IN (SELECT id FROM gone_images)",
     "DELETE FROM metadata WHERE file_id IN (SELECT id FROM gone_files)",
@@ -159,7 +173,8 @@ def wipe_free_space(store: Store) -> bool:
     False where another process is reading and the log could not be emptied: its next end does that.
     """
     with told_apart(store.folder):
-        store.conn.execute("INSERT INTO pair_search (pair_search) VALUES ('optimize')")
+        for index in ("pair_search", "chat_search"):
+            store.conn.execute(f"INSERT INTO {index} ({index}) VALUES ('optimize')")
         store.conn.execute("VACUUM")
         busy = store.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
     return not busy

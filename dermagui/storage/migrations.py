@@ -234,3 +234,76 @@ def m008_trainings(db: Database) -> None:
             seed INTEGER NOT NULL, simulated INTEGER NOT NULL, device TEXT NOT NULL,
             app_version TEXT NOT NULL, ended_at TEXT, outcome TEXT, figures TEXT NOT NULL)"""
     )
+
+
+@migrations()
+def m009_chat_page(db: Database) -> None:
+    """Chats get titles, answers get other versions, and both can be searched; then what the Chat page makes:
+    preferences between two answers, classifications, and the reference library with its passages.
+
+    The ids of turns and passages are never used again, or the index would hold a new one for one it has.
+    """
+    for statement in (
+        "ALTER TABLE chats ADD COLUMN title TEXT NOT NULL DEFAULT ''",
+        # ``follows`` is the version of the turn before; of every turn at most one version is shown.
+        """CREATE TABLE turns_of_chats (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, chat_id INTEGER NOT NULL REFERENCES chats(id),
+            n INTEGER NOT NULL, version INTEGER NOT NULL, follows INTEGER NOT NULL, shown INTEGER NOT NULL,
+            role TEXT NOT NULL, text TEXT NOT NULL, tokens TEXT NOT NULL, figures TEXT NOT NULL,
+            at TEXT NOT NULL, UNIQUE (chat_id, n, version))""",
+        """INSERT INTO turns_of_chats (chat_id, n, version, follows, shown, role, text, tokens, figures, at)
+            SELECT chat_id, n, 0, 0, 1, role, text, tokens, figures, at FROM chat_turns ORDER BY at, n""",
+        "DROP TABLE chat_turns",
+        "ALTER TABLE turns_of_chats RENAME TO chat_turns",
+        # A picture that is in no library is found again where it lay.
+        """CREATE TABLE images_of_chats (
+            chat_id INTEGER NOT NULL REFERENCES chats(id), n INTEGER NOT NULL, version INTEGER NOT NULL,
+            ordinal INTEGER NOT NULL, image_id INTEGER REFERENCES images(id), file_sha256 TEXT NOT NULL,
+            frame INTEGER NOT NULL, path_bytes BLOB NOT NULL, pixels TEXT NOT NULL,
+            PRIMARY KEY (chat_id, n, version, ordinal)) WITHOUT ROWID""",
+        """INSERT INTO images_of_chats SELECT chat_id, n, 0, ordinal, image_id, file_sha256,
+            coalesce((SELECT frame FROM images WHERE images.id = image_id), 0), x'', pixels
+            FROM chat_images""",
+        "DROP TABLE chat_images",
+        "ALTER TABLE images_of_chats RENAME TO chat_images",
+        "CREATE INDEX chat_images_image ON chat_images(image_id)",
+        "CREATE INDEX chat_images_file ON chat_images(file_sha256)",
+        *_searched("chat_search", "chat_turns"),
+        "INSERT INTO chat_search (chat_search) VALUES ('rebuild')",
+        """CREATE TABLE preferences (
+            uid TEXT PRIMARY KEY, person_uid TEXT NOT NULL REFERENCES people(uid), at TEXT NOT NULL,
+            turns TEXT NOT NULL, chosen TEXT NOT NULL, rejected TEXT NOT NULL, chosen_by TEXT NOT NULL,
+            rejected_by TEXT NOT NULL, blinded INTEGER NOT NULL, seed INTEGER NOT NULL,
+            device TEXT NOT NULL, app_version TEXT NOT NULL)""",
+        """CREATE TABLE preference_images (
+            preference_uid TEXT NOT NULL REFERENCES preferences(uid), ordinal INTEGER NOT NULL,
+            image_id INTEGER NOT NULL REFERENCES images(id),
+            PRIMARY KEY (preference_uid, ordinal)) WITHOUT ROWID""",
+        "CREATE INDEX preference_images_image ON preference_images(image_id)",
+        """CREATE TABLE classifications (
+            key TEXT NOT NULL, image_id INTEGER NOT NULL REFERENCES images(id), model TEXT NOT NULL,
+            field TEXT NOT NULL, scores TEXT NOT NULL, pixels TEXT NOT NULL, at TEXT NOT NULL,
+            PRIMARY KEY (key, image_id)) WITHOUT ROWID""",
+        "CREATE INDEX classifications_image ON classifications(image_id)",
+        """CREATE TABLE reference_files (
+            id INTEGER PRIMARY KEY, uid TEXT NOT NULL UNIQUE, path TEXT NOT NULL,
+            path_bytes BLOB NOT NULL UNIQUE, sha256 TEXT NOT NULL, size_bytes INTEGER NOT NULL,
+            mtime_ns INTEGER NOT NULL, added_at TEXT NOT NULL)""",
+        """CREATE TABLE reference_passages (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, file_id INTEGER NOT NULL REFERENCES reference_files(id),
+            place TEXT NOT NULL, text TEXT NOT NULL)""",
+        "CREATE INDEX reference_passages_file ON reference_passages(file_id)",
+        *_searched("reference_search", "reference_passages"),
+    ):
+        db.conn.execute(statement)
+
+
+def _searched(index: str, table: str) -> tuple[str, ...]:
+    """A search index over the column ``text`` of a table whose rows come one by one and are never changed."""
+    return (
+        f"CREATE VIRTUAL TABLE {index} USING fts5(text, content='{table}', content_rowid='id')",
+        f"""CREATE TRIGGER {index}_add AFTER INSERT ON {table} BEGIN
+            INSERT INTO {index} (rowid, text) VALUES (new.id, new.text); END""",
+        f"""CREATE TRIGGER {index}_remove AFTER DELETE ON {table} BEGIN
+            INSERT INTO {index} ({index}, rowid, text) VALUES ('delete', old.id, old.text); END""",
+    )
