@@ -115,6 +115,8 @@ SENTENCES: dict[str, str] = {
     "bank.duplicate_key": "The key {key} stands twice in the question bank.",
     "bank.duplicate_variation": "The same variation stands twice in the question bank ({keys}): {text}",
     "bank.missing_value": "A question asks for {placeholder}, of which this image has no value.",
+    "bank.not_for_modality": "This question is for images of {wanted}; this one is {modality}.",
+    "bank.name_taken": "There is a question bank called {name} already; give this one another name.",
     "bank.unknown_section": "The question bank has no sections {unknown}; it has {known}.",
     "cost.unknown_price": "No price is known for {model}; add it to prices.json in the settings folder.",
     "cost.price_assumed": "No price is known for {model}: it is counted at the price of {counted_as}, the dearest one known.",

@@ -16,7 +16,7 @@ from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from dermagui.errors import DataError, UserError
 from dermagui.generation.fields import CLINICAL_FIELDS, readable_value
@@ -73,7 +73,12 @@ def asks_for_diagnosis(question_type: str) -> bool:
 
 def load_bank(path: Path) -> Bank:
     """Read a bank and check all of it. ``UserError`` if it cannot be read, ``DataError`` if it is wrong."""
-    raw = _typed(_read_json(path), dict, "bank")
+    return parse_bank(_read_json(path))
+
+
+def parse_bank(raw: object) -> Bank:
+    """A bank from the JSON of its file, checked like one. Raises ``DataError``."""
+    raw = _typed(raw, dict, "bank")
     _check_keys(raw, {*_HEAD, "questions"}, "bank")
     questions = tuple(
         _question(question, f"questions[{n}]")
@@ -81,6 +86,18 @@ def load_bank(path: Path) -> Bank:
     )
     name, version, language, licence = (_text(raw[key], key) for key in _HEAD)
     return _sealed(Bank(name, version, language, licence, questions, sha256=""))
+
+
+def parse_question(raw: object) -> Question:
+    """One question of a bank, checked by itself. Raises ``DataError``."""
+    return _question(raw, "question")
+
+
+def bank_as_json(bank: Bank) -> dict[str, Any]:
+    """What the file of a bank holds; ``parse_bank`` gives the same bank back."""
+    told = asdict(bank)
+    del told["sha256"]
+    return json.loads(json.dumps(told))  # type: ignore[no-any-return]
 
 
 def import_bank(path: Path, name: str, licence: str, sections: tuple[str, ...] = ()) -> Bank:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from dermagui import paths, settings
 from dermagui.errors import UserError
-from dermagui.generation.bank import choose_questions, load_bank
+from dermagui.generation.bank import choose_questions, fill, load_bank
 from dermagui.generation.fields import weighted_value
+from dermagui.generation.own_banks import find_bank
 from dermagui.generation.prompt import Prompt, build_prompt
-from dermagui.records import Bank, ChosenQuestion, MetadataMode, PixelRecipe, Region
+from dermagui.records import Bank, ChosenQuestion, MetadataMode, PixelRecipe, Question, Region
 from dermagui.storage import images
 from dermagui.storage.database import Row, Store
 from dermagui.storage.metadata import fields_of_images
@@ -159,9 +159,8 @@ def plan_from_json(values: Mapping[str, Any]) -> Plan:
 
 
 def bank_of(plan: Plan) -> Bank:
-    """The bank that a plan names: one that ships, or the user's own file."""
-    shipped = paths.resources() / "banks" / f"{plan.bank}.json"
-    return load_bank(shipped if shipped.is_file() else Path(plan.bank))
+    """The bank that a plan names: one that ships, one of the user's own, or a file."""
+    return load_bank(find_bank(plan.bank))
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,17 +193,32 @@ def _all_requests(store: Store, plan: Plan, bank: Bank) -> Iterator[Planned]:
 
 
 def _requests_of_image(store: Store, plan: Plan, bank: Bank, image: Row, said: Fields) -> Iterator[Planned]:
+    heaviest, modality = _known_of(image, said)
+    image_key = f"{image['sha256']}:{image['frame']}"
+    plan_one = _planner(store, plan, image, said)
+    filling = _filling(plan, heaviest)
+    for chosen in choose_questions(bank, image_key, filling, modality, plan.questions, plan.seed):
+        yield plan_one(chosen)
+
+
+def _known_of(image: Row, said: Fields) -> tuple[dict[str, str], str | None]:
     heaviest = {name: rows[0]["value"] for name, rows in said.items()}
+    return heaviest, heaviest.get("modality", image["modality"])
+
+
+def _filling(plan: Plan, heaviest: Mapping[str, str]) -> Mapping[str, str]:
+    """Without metadata no placeholder may be filled either: the question would tell what it must not."""
+    return {} if plan.metadata is MetadataMode.NONE else heaviest
+
+
+def _planner(store: Store, plan: Plan, image: Row, said: Fields) -> Callable[[ChosenQuestion], Planned]:
     prompted = {
         name: tuple(weighted_value(row["value"], row["weight"]) for row in rows)
         for name, rows in said.items()
     }
     redactions = images.redactions_of(store, image["id"])
-    image_key = f"{image['sha256']}:{image['frame']}"
-    modality = heaviest.get("modality", image["modality"])
-    # Without metadata no placeholder may be filled either: the question would tell what it must not.
-    filling = {} if plan.metadata is MetadataMode.NONE else heaviest
-    for chosen in choose_questions(bank, image_key, filling, modality, plan.questions, plan.seed):
+
+    def plan_one(chosen: ChosenQuestion) -> Planned:
         planned = Planned(
             image_id=image["id"],
             sha256=image["sha256"],
@@ -216,7 +230,27 @@ def _requests_of_image(store: Store, plan: Plan, bank: Bank, image: Row, said: F
             max_output_tokens=plan.max_output_tokens,
             fingerprint="",
         )
-        yield replace(planned, fingerprint=fingerprint_of(plan, planned))
+        return replace(planned, fingerprint=fingerprint_of(plan, planned))
+
+    return plan_one
+
+
+def plan_question(store: Store, plan: Plan, question: Question, variation: int, nth: int) -> Planned:
+    """One variation put to the nth image, as a plan would put it, for whoever writes the question.
+
+    Raises ``UserError``: ``generate.no_images``, ``bank.not_for_modality``; ``DataError``
+    ``bank.missing_value``.
+    """
+    found = list(islice(images.ready_images(store), _IMAGES_AT_ONCE))
+    if not found:
+        raise UserError("generate.no_images")
+    image = found[nth % len(found)]
+    said = fields_of_images(store, [image["id"]]).get(image["id"], {})
+    heaviest, modality = _known_of(image, said)
+    if question.modalities and modality not in question.modalities:
+        raise UserError("bank.not_for_modality", modality=modality or "-", wanted=list(question.modalities))
+    text = fill(question.variations[variation], _filling(plan, heaviest))
+    return _planner(store, plan, image, said)(ChosenQuestion(question, variation, text))
 
 
 def with_more_tokens(plan: Plan, planned: Planned) -> Planned:

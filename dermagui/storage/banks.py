@@ -32,6 +32,12 @@ def freeze_bank(store: Store, bank: Bank) -> int:
         return bank_id
 
 
+def used_versions(store: Store, name: str) -> frozenset[str]:
+    """The versions of a bank that this project asked questions of."""
+    rows = store.rows("SELECT DISTINCT version FROM banks WHERE name = ?", (name,))
+    return frozenset(row["version"] for row in rows)
+
+
 def frozen_bank(store: Store, bank_id: int) -> Bank:
     """A bank as it was when it was first used."""
     row = store.row("SELECT * FROM banks WHERE id = ?", (bank_id,))
