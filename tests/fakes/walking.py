@@ -85,7 +85,7 @@ def in_brackets(text: str) -> bool:
 def accessible_faults(top: QWidget) -> list[str]:
     """What a screen reader would stumble over: focusable things without a name, with a bad one, or alike."""
     faults, names = [], Counter()
-    for thing in _focusable(QAccessible.queryAccessibleInterface(top)):
+    for thing in focusable_things(top):
         name, widget = thing.text(QAccessible.Text.Name), thing.object()
         who = f"{type(widget).__name__} in {type(widget.parent()).__name__}" if widget else str(thing.role())
         if not name.strip():
@@ -95,6 +95,11 @@ def accessible_faults(top: QWidget) -> list[str]:
         # Text that may be copied is content, and says what it says as often as there is reason to.
         names[name] += thing.role() is not QAccessible.Role.StaticText
     return faults + [f"{count} things are called {name}" for name, count in names.items() if count > 1]
+
+
+def focusable_things(top: QWidget) -> Iterator[QAccessibleInterface]:
+    """All that can have the focus, from a window or a page down; not the parts of lists and tables."""
+    return _focusable(QAccessible.queryAccessibleInterface(top))
 
 
 def _focusable(thing: QAccessibleInterface | None) -> Iterator[QAccessibleInterface]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -107,6 +108,12 @@ def window(application: QApplication) -> Iterator[Window]:
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small project with drawn pictures and rehearsed pairs. Tests that share it must not change it."""
     return make_demo_project(tmp_path_factory.mktemp("demo"), images=6)
+
+
+@pytest.fixture
+def own_demo(demo: Path, tmp_path: Path) -> Path:
+    """A copy of that project, which a test may change."""
+    return shutil.copytree(demo, tmp_path / "Demo")
 
 
 @pytest.fixture

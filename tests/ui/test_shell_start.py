@@ -71,7 +71,7 @@ def test_a_project_is_made_opened_copied_and_closed(
     assert (tmp_path / "copy" / paths.DATABASE_NAME).is_file()
     QTest.keyClick(keys, Qt.Key.Key_W, control)
     assert window.desk.project is None
-    assert window._strip.project.accessibleName() == "Project: none"
+    assert window._strip.project.accessibleName() == "Project: No project"
     assert state.recent_projects() == [tmp_path / "new"]
 
 

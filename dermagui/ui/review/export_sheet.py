@@ -29,6 +29,7 @@ from dermagui.records import ExportFormat
 from dermagui.ui import texts, theme
 from dermagui.ui.icons import icon
 from dermagui.ui.review.words import translated, whole
+from dermagui.ui.widgets.button_row import tab_as_seen
 from dermagui.ui.widgets.new_folder import ask_new_folder
 
 _FORMATS = {
@@ -88,6 +89,7 @@ class ExportSheet(QDialog):
         column.addLayout(form)
         column.addWidget(self.problem)
         column.addWidget(self.buttons)
+        tab_as_seen(self.buttons)
         self.problem.hide()
         self._export.setDefault(True)  # here, where it belongs to the dialog
         self.out.setFocus()

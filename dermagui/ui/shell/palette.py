@@ -56,6 +56,7 @@ class ActionPalette(QDialog):
         column = QVBoxLayout(self)
         column.addWidget(self.line)
         column.addWidget(self.found)
+        self.finished.connect(self.deleteLater)
         self.resize(64 * theme.GRID, 56 * theme.GRID)
         self._fill("")
 
@@ -112,6 +113,7 @@ class KeySheet(QDialog):
         note.setForegroundRole(QPalette.ColorRole.PlaceholderText)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.reject)
+        self.finished.connect(self.deleteLater)
         column = QVBoxLayout(self)
         column.setContentsMargins(*[3 * theme.GRID] * 4)
         column.setSpacing(2 * theme.GRID)

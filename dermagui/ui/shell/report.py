@@ -30,6 +30,7 @@ from dermagui.storage.database import Store
 from dermagui.ui import theme
 from dermagui.ui.desk import Desk
 from dermagui.ui.widgets.bar import Bar, Level
+from dermagui.ui.widgets.button_row import tab_as_seen
 
 _log = logging.getLogger(__name__)
 
@@ -116,6 +117,8 @@ class ReportDialog(QDialog):
         column.setSpacing(theme.GRID)
         for widget in (words, self._bar, self.text, buttons):
             column.addWidget(widget)
+        tab_as_seen(buttons)
+        self.finished.connect(self.deleteLater)
         self.resize(90 * theme.GRID, 70 * theme.GRID)
         desk.work(machine_report, self._on_machine_told, owner=self)
 
@@ -175,6 +178,8 @@ class CrashDialog(QDialog):
         column.setSpacing(theme.GRID)
         for widget in (words, self.text, buttons):
             column.addWidget(widget)
+        tab_as_seen(buttons)
+        self.finished.connect(self.deleteLater)
         self.resize(80 * theme.GRID, 60 * theme.GRID)
 
     def _on_save_clicked(self) -> None:

@@ -49,8 +49,9 @@ class TitleStrip(QFrame):
 
     def show_project(self, name: str) -> None:
         """The open project's name, or that there is none."""
-        say_beside_icon(self.project, name or self.tr("No project"))
-        self.project.setAccessibleName(self.tr("Project: {name}").format(name=name or self.tr("none")))
+        name = name or self.tr("No project")
+        say_beside_icon(self.project, name)
+        self.project.setAccessibleName(self.tr("Project: {name}").format(name=name))
 
     def show_door(self, door: Door) -> None:
         """The two facts, and a lit colour where an image may leave."""

@@ -73,6 +73,7 @@ class Welcome(QDialog):
         column.setSpacing(3 * theme.GRID)
         column.addWidget(self.stack, 1)
         column.addLayout(buttons)
+        self.finished.connect(self.deleteLater)
         self.resize(80 * theme.GRID, 48 * theme.GRID)
 
     def _show_page(self, n: int) -> None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QObject, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
+    QAccessible,
+    QAccessibleInterface,
     QColor,
     QImage,
     QKeyEvent,
@@ -19,7 +21,7 @@ from PySide6.QtGui import (
     QResizeEvent,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QAccessibleWidget, QWidget
 
 from dermagui.library.pixels import full_rows
 from dermagui.records import Picture, Region
@@ -280,3 +282,11 @@ def _level_for(levels: Sequence[QImage], scale: float) -> QImage:
     """The smallest level that still has a pixel for every one on the screen."""
     wanted = levels[0].width() * scale
     return next((level for level in reversed(levels) if level.width() >= wanted), levels[0])
+
+
+def _as_picture(_: str, thing: QObject) -> QAccessibleInterface | None:
+    """What a screen reader is told of a ``PictureView``: that it is a picture, and not just any widget."""
+    return QAccessibleWidget(thing, QAccessible.Role.Graphic) if isinstance(thing, PictureView) else None
+
+
+QAccessible.installFactory(_as_picture)

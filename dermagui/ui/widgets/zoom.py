@@ -39,7 +39,9 @@ class ZoomTools(QWidget):
         if sign:
             button.setIcon(icon(sign))
         button.setToolTip(tip)
-        button.setAccessibleName(f"{tip}: {self._view.accessibleName()}")
+        # What is read on it comes first, so that whoever speaks to the computer can say it.
+        said = [words for words in (text, tip, self._view.accessibleName()) if words]
+        button.setAccessibleName(": ".join(said))
         button.clicked.connect(lambda: call())
         return button
 
