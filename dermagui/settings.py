@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,10 +132,16 @@ def set_value(key: str, text: str) -> Value:
 
 def _read(path: Path) -> dict[str, object]:
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
+        raise UserError("settings.unreadable", path=str(path), detail=str(error)) from error
+    import tomllib  # most people have no such file, and the window waits for this
+
+    try:
+        tables = tomllib.loads(text)
+    except ValueError as error:
         raise UserError("settings.unreadable", path=str(path), detail=str(error)) from error
     return {
         f"{table}.{name}": value

@@ -283,3 +283,8 @@ def make_action(action: Action, call: Callable[[], object], parent: QObject) -> 
         made.setShortcuts(QKeySequence.listFromString(action.shortcut))
     made.triggered.connect(lambda *_: call())
     return made
+
+
+def plain(action: QAction) -> str:
+    """An action's name without marks of keys."""
+    return action.text().replace("&", "")

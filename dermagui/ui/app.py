@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
-from dermagui.logs import start_logging
 from dermagui.ui.icons import icon
 from dermagui.ui.shell import state
-from dermagui.ui.shell.report import CrashDialog
 from dermagui.ui.shell.single import FirstWindow, ask_first
-from dermagui.ui.shell.welcome import SEEN
 from dermagui.ui.theme import apply_theme
 from dermagui.ui.window import Window, chosen_theme
 
-_log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from dermagui.ui.shell.report import CrashDialog
 
 
 def main(arguments: Sequence[str] = ()) -> int:
@@ -43,7 +41,6 @@ def main(arguments: Sequence[str] = ()) -> int:
         return take_pictures(application, parsed.pictures, parsed.project)
     if ask_first(str(parsed.project.resolve()) if parsed.project else ""):
         return 0
-    start_logging()
     apply_theme(application, chosen_theme())
     window = Window()
     sys.excepthook = _Crashes(window)
@@ -53,12 +50,21 @@ def main(arguments: Sequence[str] = ()) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         # Not here and now: Python may be in the midst of anything, with locks held.
         signal.signal(number, lambda *_: QTimer.singleShot(0, window, window.end))
+    window.painted.connect(partial(_begin, window, parsed.project))
     window.show()
-    if parsed.project:
-        window.desk.open_project(parsed.project)
-    elif not state.is_set(SEEN):
-        QTimer.singleShot(0, window, window.show_welcome)
     return application.exec()
+
+
+def _begin(window: Window, project: Path | None) -> None:
+    """What can wait until the window stands there."""
+    from dermagui.logs import start_logging
+    from dermagui.ui.shell.welcome import SEEN
+
+    start_logging()
+    if project:
+        window.desk.open_project(project)
+    elif not state.is_set(SEEN):
+        window.show_welcome()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -86,7 +92,12 @@ class _Crashes:
         self._shown: CrashDialog | None = None
 
     def __call__(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        _log.error("the window failed", exc_info=(kind, error, trace))
+        import logging
+        import traceback
+
+        from dermagui.ui.shell.report import CrashDialog
+
+        logging.getLogger(__name__).error("the window failed", exc_info=(kind, error, trace))
         if self._shown is None and not issubclass(kind, KeyboardInterrupt):
             text = "".join(traceback.format_exception(kind, error, trace))
             self._shown = CrashDialog(text, self._window)

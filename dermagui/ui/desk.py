@@ -11,14 +11,16 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import shiboken6
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
 from dermagui.errors import DermaError, from_os_error
-from dermagui.project import Project
-from dermagui.storage.database import Store
+
+if TYPE_CHECKING:
+    from dermagui.project import Project
+    from dermagui.storage.database import Store
 
 T = TypeVar("T")
 
@@ -80,7 +82,7 @@ class Desk(QObject):
             database.shutdown(wait=False)
             (failed or self.failed.emit)(error)
 
-        self._submit(database, partial(Project, folder), opened, refused, self)
+        self._submit(database, partial(_open, folder), opened, refused, self)
 
     def close_project(self) -> None:
         """Closes the open project after what was asked of it so far. Waits for that."""
@@ -187,3 +189,10 @@ class Desk(QObject):
         before, self._version = self._version, version
         if before and version != before:
             self.rows_changed.emit(EVERYTHING)
+
+
+def _open(folder: Path) -> Project:
+    # The window stands before the database is loaded.
+    from dermagui.project import Project
+
+    return Project(folder)

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from dermagui.errors import DermaError
-from dermagui.jobs.launch import start_child, stop_job
-from dermagui.jobs.report import STOP_NAME, Event, read_events
-from dermagui.jobs.work import Parameters, bury_dead, claim, is_alive, job_folder
-from dermagui.records import JobState
-from dermagui.storage import jobs
-from dermagui.storage.database import Row, Store
 from dermagui.ui.desk import EVERYTHING, Desk
+
+if TYPE_CHECKING:
+    import subprocess
+    from datetime import datetime
+
+    from dermagui.jobs.report import Event
+    from dermagui.jobs.work import Parameters
+    from dermagui.storage.database import Row, Store
 
 _FOLLOW_MILLISECONDS = 200
 _KEPT_EVENTS = 500
@@ -105,6 +105,9 @@ class Jobs(QObject):
         """Starts a job; ``started`` gets its id. ``failed`` gets ``job.already_running`` and the like."""
 
         def begin(store: Store) -> str:
+            from dermagui.jobs.launch import start_child
+            from dermagui.jobs.work import claim
+
             job_id = claim(store, kind, parameters)
             # Here and not when it is told: the window may close before.
             self._children.append(start_child(store.folder, job_id, secret))
@@ -114,10 +117,12 @@ class Jobs(QObject):
 
     def stop(self, job_id: str) -> None:
         """Asks a job to stop after what is in flight; a second time ends its process at once."""
+        from dermagui.jobs.launch import stop_job
+
         followed, folder = self.running.get(job_id), self._desk.folder
         if followed is None or folder is None:
             return
-        ask = (job_folder(folder, job_id) / STOP_NAME).touch
+        ask = partial(_leave_word, folder, job_id)
         end = partial(stop_job, folder, followed.row, grace_seconds=0)
         self._desk.work(end if job_id in self._stopping else ask, _nothing, owner=self)
         self._stopping.add(job_id)
@@ -132,7 +137,7 @@ class Jobs(QObject):
         folder = self._desk.folder
         for job_id in self.running if folder else ():
             with suppress(OSError):
-                (job_folder(cast(Path, folder), job_id) / STOP_NAME).touch()
+                _leave_word(cast(Path, folder), job_id)
 
     def let_go(self) -> None:
         """Leaves the jobs to themselves; the window calls it last."""
@@ -195,7 +200,19 @@ class Jobs(QObject):
             self._look()
 
 
+def _leave_word(folder: Path, job_id: str) -> None:
+    """Asks a job to stop: it looks for this file."""
+    from dermagui.jobs.report import STOP_NAME
+    from dermagui.jobs.work import job_folder
+
+    (job_folder(folder, job_id) / STOP_NAME).touch()
+
+
 def _running_jobs(store: Store) -> list[Row]:
+    from dermagui.jobs.work import bury_dead
+    from dermagui.records import JobState
+    from dermagui.storage import jobs
+
     if not store.read_only:
         bury_dead(store)
     return jobs.list_jobs(store, state=JobState.RUNNING)
@@ -207,6 +224,9 @@ def _read_stories(
     """What each job told since, where to read on, and whether its process still lives: a killed one tells
     nobody of its end.
     """
+    from dermagui.jobs.report import read_events
+    from dermagui.jobs.work import is_alive, job_folder
+
     return {
         job_id: (
             *read_events(job_folder(folder, job_id), position),
@@ -217,6 +237,8 @@ def _read_stories(
 
 
 def _moment(event: Event) -> datetime:
+    from datetime import datetime
+
     return datetime.fromisoformat(event["at"])
 
 

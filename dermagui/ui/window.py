@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QPaintEvent
 from PySide6.QtWidgets import (
     QApplication,
     QFrame,
@@ -27,17 +28,13 @@ from dermagui.ui.jobs import Jobs
 from dermagui.ui.page import Page
 from dermagui.ui.pages import PAGES
 from dermagui.ui.shell import state
-from dermagui.ui.shell.closing import Answer, ask_about_jobs
 from dermagui.ui.shell.job_strip import JobStrip
 from dermagui.ui.shell.mending import mending
-from dermagui.ui.shell.palette import ActionPalette, KeySheet
 from dermagui.ui.shell.privacy import Privacy
 from dermagui.ui.shell.projects import Projects
 from dermagui.ui.shell.rail import Rail
-from dermagui.ui.shell.report import ReportDialog
 from dermagui.ui.shell.start_page import StartPage
 from dermagui.ui.shell.title_strip import TitleStrip
-from dermagui.ui.shell.welcome import Welcome
 from dermagui.ui.widgets.bar import Bar, Level
 from dermagui.ui.widgets.pages import Pages
 
@@ -60,8 +57,12 @@ _BEGIN = ("project.demo", "project.new", "project.open")
 class Window(QMainWindow):
     """The main window. Closing it leaves jobs running where the user wants that."""
 
+    painted = Signal()
+    """It stands on the screen for the first time: whatever takes a while may begin now."""
+
     def __init__(self) -> None:
         super().__init__()
+        self._was_painted = False
         self.desk = Desk(self)
         self.jobs = Jobs(self.desk)
         self.privacy = Privacy(self.desk)
@@ -150,8 +151,9 @@ class Window(QMainWindow):
     def _connect(self) -> None:
         self._rail.chosen.connect(self.show_page)
         self._job_strip.job.clicked.connect(self.show_jobs)
+        self.projects.pictures_dropped.connect(self._on_pictures_dropped)
         self.privacy.changed.connect(lambda: self._strip.show_door(self.privacy.door))
-        self.privacy.watch()
+        self.painted.connect(self.privacy.watch)
         self.desk.project_changed.connect(self._on_desk_project_changed)
         self.desk.rows_changed.connect(self._on_desk_rows_changed)
         self.desk.failed.connect(self.show_error)
@@ -229,19 +231,27 @@ class Window(QMainWindow):
 
     def show_palette(self) -> None:
         """Every action by name, to be run."""
+        from dermagui.ui.shell.palette import ActionPalette
+
         ActionPalette([*self.page.actions(), *self.actions()], self).open()
 
     def show_keys(self) -> None:
         """The keys of this page."""
+        from dermagui.ui.shell.palette import KeySheet
+
         groups = {PAGES[self._name].label(): self.page.actions(), self.tr("Everywhere"): self.actions()}
         KeySheet(groups, self).open()
 
     def show_report(self) -> None:
         """What may be sent to whoever helps, to be read before it is saved."""
+        from dermagui.ui.shell.report import ReportDialog
+
         ReportDialog(self.desk, self).open()
 
     def show_welcome(self) -> None:
         """The pages of the first start."""
+        from dermagui.ui.shell.welcome import Welcome
+
         welcome = Welcome(self.desk, self)
         welcome.wants_demo.connect(self.open_demo)
         welcome.wants_project.connect(self.projects.make)
@@ -336,11 +346,30 @@ class Window(QMainWindow):
             theme.apply_theme(application, chosen_theme())
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        self.pages["library"].dragEnterEvent(event)
+        if self.desk.project is not None:
+            self.pages["library"].dragEnterEvent(event)
+        elif event.mimeData().hasUrls():
+            event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
         self.show_page("library")
-        self.pages["library"].dropEvent(event)
+        if self.desk.project is not None:
+            self.pages["library"].dropEvent(event)
+            return
+        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+        event.acceptProposedAction()
+        # Not here: as long as a question is open in this event, the program that the drag came from waits.
+        QTimer.singleShot(0, self, partial(self.projects.take, paths))
+
+    def _on_pictures_dropped(self, paths: list[Path]) -> None:
+        self.show_page("library")
+        self.page.take_paths(paths)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if not self._was_painted:
+            self._was_painted = True
+            QTimer.singleShot(0, self, self.painted.emit)
 
     # -- the end --------------------------------------------------------------------------------
 
@@ -350,6 +379,8 @@ class Window(QMainWindow):
         self.close()
 
     def closeEvent(self, event: QCloseEvent) -> None:
+        from dermagui.ui.shell.closing import Answer, ask_about_jobs
+
         answer = ask_about_jobs(self) if self.jobs.running else Answer.KEEP
         if answer is Answer.STAY:
             event.ignore()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QLocale, QSize, Qt, QTime
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QToolButton
 
 from dermagui.ui import theme
 from dermagui.ui.icons import icon, say_beside_icon
 from dermagui.ui.jobs import Jobs
-from dermagui.ui.shell.words import job_words
 
 
 class JobStrip(QFrame):
@@ -47,6 +46,8 @@ class JobStrip(QFrame):
 
     def show_saved(self) -> None:
         """Something was written just now."""
+        from PySide6.QtCore import QLocale, QTime  # the list of all languages of the world takes a while
+
         moment = QLocale().toString(QTime.currentTime(), QLocale.FormatType.ShortFormat)
         self.saved.setText(self.tr("Saved {time}").format(time=moment))
 
@@ -61,6 +62,8 @@ class JobStrip(QFrame):
         if followed is None:
             say_beside_icon(self.job, self.tr("No job is running"))
             return
+        from dermagui.ui.shell.words import job_words
+
         say_beside_icon(self.job, " · ".join(job_words(followed)))
         total, done = followed.progress.get("total"), followed.progress.get("done", 0)
         # Thousandths, since a download counts in bytes and Qt's numbers end at two milliards.

@@ -18,14 +18,10 @@ from PySide6.QtWidgets import (
 )
 
 from dermagui.ui import theme
+from dermagui.ui.actions import plain
 from dermagui.ui.widgets.rows import RoomyRows
 
 _ACTION = Qt.ItemDataRole.UserRole
-
-
-def plain(action: QAction) -> str:
-    """An action's name without marks of keys."""
-    return action.text().replace("&", "")
 
 
 def keys(action: QAction) -> str:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from dermagui import network, settings
 from dermagui.errors import DermaError
-from dermagui.records import Source
-from dermagui.storage import sources
 from dermagui.ui.desk import Desk
+
+if TYPE_CHECKING:
+    from dermagui.records import Source
+    from dermagui.storage.database import Store
 
 _LOOK_MILLISECONDS = 1_000
 _GOOGLE = ".googleapis.com"
@@ -62,15 +64,17 @@ class Privacy(QObject):
 
     def set_airplane(self, on: bool) -> None:
         """Turns airplane mode on or off, for every process of this user."""
-        self._turn(lambda: on)
+        self._turn(lambda _: on)
 
     def toggle_airplane(self) -> None:
         """Turns it the other way, whatever was seen last."""
-        self._turn(lambda: not network.airplane_is_on())
+        self._turn(lambda airplane_is_on: not airplane_is_on)
 
-    def _turn(self, to: Callable[[], bool]) -> None:
+    def _turn(self, to: Callable[[bool], bool]) -> None:
         def turn() -> tuple[bool, str]:
-            network.set_airplane(to())
+            from dermagui import network
+
+            network.set_airplane(to(network.airplane_is_on()))
             return _read_door()
 
         self._desk.work(turn, self._on_turned, owner=self)
@@ -91,18 +95,26 @@ class Privacy(QObject):
 
     def _on_desk_project_changed(self) -> None:
         self._on_listed([])
-        self._desk.ask(sources.list_sources, self._on_listed, owner=self)
+        self._desk.ask(_list_sources, self._on_listed, owner=self)
 
     def _on_desk_rows_changed(self, kinds: frozenset[str]) -> None:
         if "sources" in kinds:
-            self._desk.ask(sources.list_sources, self._on_listed, owner=self)
+            self._desk.ask(_list_sources, self._on_listed, owner=self)
 
     def _on_listed(self, found: list[Source]) -> None:
         self._leaving = tuple(source.name for source in found if source.may_leave)
         self._show(Door(self.door.airplane, self.door.receiver, self._leaving))
 
 
+def _list_sources(store: Store) -> list[Source]:
+    from dermagui.storage import sources
+
+    return sources.list_sources(store)
+
+
 def _read_door() -> tuple[bool, str]:
+    from dermagui import network, settings
+
     try:
         host = urlsplit(settings.text("gemini.base_url")).hostname or ""
     except (DermaError, ValueError):  # the page of settings says what is wrong with them

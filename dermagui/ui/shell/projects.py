@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
 from dermagui import paths
 from dermagui.errors import DermaError
-from dermagui.project import copy_project, create_project
 from dermagui.ui.desk import Desk
 from dermagui.ui.shell import state
-from dermagui.ui.shell.child import Child
 from dermagui.ui.widgets.bar import Bar, Level
 from dermagui.ui.widgets.new_folder import ask_new_folder
+
+if TYPE_CHECKING:
+    from dermagui.ui.shell.child import Child
 
 
 class Projects(QObject):
@@ -53,6 +55,8 @@ class Projects(QObject):
 
     def make(self, folder: Path) -> None:
         """Makes a project in a new or empty folder and opens it."""
+        from dermagui.project import create_project
+
         self._desk.work(
             partial(create_project, folder),
             lambda _: self._desk.open_project(folder),
@@ -72,6 +76,8 @@ class Projects(QObject):
 
     def copy(self) -> None:
         """Asks for a folder and saves a copy of the open project there."""
+        from dermagui.project import copy_project
+
         source = self._desk.folder
         if source is None:
             self._bar.tell(self.tr("There is no project open that could be copied."))
@@ -92,6 +98,8 @@ class Projects(QObject):
             return
         folder = paths.data_folder() / "demo"
         self._bar.tell(self.tr("The demo is being drawn and rehearsed; that takes half a minute or less…"))
+        from dermagui.ui.shell.child import Child
+
         self._demo = Child(self)
         self._demo.run(["demo-project", str(folder)], self._on_demo_made)
 
@@ -99,6 +107,8 @@ class Projects(QObject):
         self._demo = None
         self._bar.hide()
         if answer.get("error"):
+            from dermagui.ui.shell.child import Child
+
             self._bar.tell_error(Child.error_of(answer))
         else:
             self._desk.open_project(Path(str(answer["folder"])))

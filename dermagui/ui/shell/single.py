@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import cast
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QCryptographicHash, QObject, Signal
 from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
 from dermagui import paths
@@ -17,7 +16,8 @@ _ANSWER_MILLISECONDS = 5_000
 
 def door_name() -> str:
     """The name that all starts with the same folders share; another DERMAGUI_HOME is another user."""
-    return f"dermagui-{hashlib.sha256(str(paths.config_folder()).encode()).hexdigest()[:16]}"
+    place = QCryptographicHash.hash(str(paths.config_folder()).encode(), QCryptographicHash.Algorithm.Sha256)
+    return f"dermagui-{place.toHex().toStdString()[:16]}"
 
 
 def ask_first(folder: str) -> bool:

@@ -16,9 +16,9 @@ from PySide6.QtWidgets import (
 
 from dermagui import paths
 from dermagui.ui import theme
+from dermagui.ui.actions import plain
 from dermagui.ui.desk import Desk
 from dermagui.ui.shell import state
-from dermagui.ui.shell.palette import plain
 from dermagui.ui.widgets.rows import RoomyRows
 
 _WIDE = 72 * theme.GRID

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, QLocale
 
 from dermagui.records import JobState
-from dermagui.ui.jobs import Followed
+
+if TYPE_CHECKING:
+    from dermagui.ui.jobs import Followed
 
 KINDS = {
     "add": str(QT_TRANSLATE_NOOP("jobs", "Adding images")),

@@ -9,7 +9,7 @@ from PySide6.QtGui import QAccessible, QAccessibleEvent, QPalette
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QWidget
 
 from dermagui.errors import DermaError
-from dermagui.ui import texts, theme
+from dermagui.ui import theme
 from dermagui.ui.icons import Sign, icon
 
 
@@ -88,6 +88,8 @@ class Bar(QFrame):
         self, error: DermaError, button: str = "", call: Callable[[], object] | None = None
     ) -> None:
         """Shows an expected error in the window's words."""
+        from dermagui.ui import texts
+
         self.tell(texts.worded(error), Level.ERROR, button, call)
 
     def _on_button_clicked(self) -> None:
