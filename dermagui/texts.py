@@ -250,6 +250,7 @@ SENTENCES: dict[str, str] = {
     "task.needs_text": "“{task}” needs a text: write or paste one, or choose answers of this chat.",
     "report.bad_schema": "No form can be made of this schema ({reason}).",
     "report.not_complete": "The answer does not fill in the whole form ({reason}); it is shown as text.",
+    "chat.image_missing": "The file of this picture ({sha256}…) is no longer where it was; plug its drive in, or put the file back.",
     "chat.turn_not_found": "There is no such question or answer in this chat.",
     "chat.forgotten": "This chat holds a picture that was forgotten, so it cannot be continued.",
     "hub.gated": "{repo} is given only to whom its owner lets in: accept its terms at {page} and keep a hub token with `dermagui key set huggingface`, or add the model from a file.",

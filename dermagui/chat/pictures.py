@@ -41,7 +41,7 @@ def seen_by(
         made = pixels(picture, recipe, redactions)
     except DataError as error:
         raise DataError(error.code, **{"path": display_path(picture.path), **error.values}) from error
-    return Rgb(made.sha256, made.width, made.height, made.rgb, exact)
+    return Rgb(made.sha256, made.width, made.height, made.rgb, exact, recipe)
 
 
 def recipe_for(

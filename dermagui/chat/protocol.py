@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from dermagui.errors import DataError, DermaError, ServiceError, UserError
-from dermagui.records import Role
+from dermagui.records import PixelRecipe, Role
 
 Message = dict[str, Any]
 
@@ -77,6 +77,8 @@ class Rgb:
     """RGB8, row by row."""
     exact: bool = True
     """Whether the image encoder takes these very pixels; False where it cuts or scales by itself."""
+    recipe: PixelRecipe | None = field(default=None, compare=False)
+    """How they were made; the child is not told."""
 
     @property
     def key(self) -> tuple[str, int, int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -11,14 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dermagui.cli.console import Arguments, Commands, json_argument, print_json, say, say_progress
-from dermagui.errors import from_os_error
 from dermagui.records import Picture, Role
 from dermagui.texts import sentence
 
 if TYPE_CHECKING:
+    from dermagui.chat.keeping import Asked, Attachment
     from dermagui.chat.protocol import Adapter, ChatTurn, Rgb, Sampling
     from dermagui.chat.session import Answer, Event, ModelFiles, Room, Session
-    from dermagui.storage.chats import ChatImage
     from dermagui.storage.database import Store
 
 
@@ -127,14 +125,14 @@ def run(arguments: Arguments) -> int:
     with ExitStack() as opened:
         store = _store(arguments, opened)
         session = opened.enter_context(Session(files, _room(arguments)))
-        hashed = _images_of_files(arguments.image, store)
+        shown = _attachments(arguments.image, store)
         images = [session.see(Picture(path)) for path in arguments.image]
         chat = _chat(arguments)
         uid = _begin(store, chat, session, name, sha256) if store else None
         for prompt in arguments.prompt:
             _ask(session, chat, prompt, images if not chat.turns else [])
             if store and uid:
-                _keep(store, uid, chat, hashed)
+                _keep(store, uid, chat, _asked(chat, session, name, sha256), shown, images)
         if arguments.json:
             print_json(_told(chat, session, name, uid))
     return 0
@@ -171,21 +169,28 @@ def _store(arguments: Arguments, opened: ExitStack) -> Store | None:
     return opened.enter_context(Project(arguments.project)).store if arguments.project else None
 
 
-def _images_of_files(paths: list[Path], store: Store | None) -> list[str]:
-    """The hashes of the pictures' files, where the chat is kept."""
+def _attachments(paths: list[Path], store: Store | None) -> list[Attachment]:
+    """The pictures with the hashes of their files, where the chat is kept."""
+    from dermagui.chat.keeping import attach
     from dermagui.storage.chats import refuse_forgotten
 
     if store is None:
         return []
-    hashes = []
-    for path in paths:
-        try:
-            with path.open("rb") as file:
-                hashes.append(hashlib.file_digest(file, "sha256").hexdigest())
-        except OSError as error:
-            raise from_os_error(error, path) from error
-    refuse_forgotten(store, hashes)
-    return hashes
+    try:
+        shown = [attach(Picture(path)) for path in paths]
+    except DataError as error:
+        raise DataError(
+            error.code, **{"path": ", ".join(map(display_path, paths)), **error.values}
+        ) from error
+    refuse_forgotten(store, [attachment.sha256 for attachment in shown])
+    return shown
+
+
+def _asked(chat: _Chat, session: Session, name: str, sha256: str) -> Asked:
+    from dermagui.chat.keeping import Asked
+
+    quantization, context = session.model.quantization, chat.arguments.context
+    return Asked(name, sha256, quantization, chat.adapters, chat.sampling, context)
 
 
 def _chat(arguments: Arguments) -> _Chat:
@@ -258,27 +263,17 @@ def _begin(store: Store, chat: _Chat, session: Session, name: str, sha256: str) 
     )
 
 
-def _keep(store: Store, uid: str, chat: _Chat, hashes: list[str]) -> None:
-    from dermagui.storage.chats import StoredTurn, add_turns
+def _keep(
+    store: Store, uid: str, chat: _Chat, asked: Asked, shown: list[Attachment], images: list[Rgb]
+) -> None:
+    from dermagui.chat.keeping import chat_image, figures_of, keep_turns
+    from dermagui.storage.chats import StoredTurn
 
     question, answer, told = chat.turns[-2], chat.turns[-1], chat.answers[-1]
-    figures = asdict(told)
-    images = _chat_images(hashes, told) if question.images else []
-    kept = {name: figures[name] for name in ("ended", "seconds", "prompt_tokens", "reused_tokens", "labels")}
-    add_turns(
-        store,
-        uid,
-        [
-            StoredTurn(Role.USER, question.text, images=images),
-            StoredTurn(Role.ASSISTANT, answer.text, answer.tokens, kept),
-        ],
-    )
-
-
-def _chat_images(hashes: list[str], answer: Answer) -> list[ChatImage]:
-    from dermagui.storage.chats import ChatImage
-
-    return [ChatImage(hash_, seen) for hash_, seen in zip(hashes, answer.images, strict=True)]
+    pictures = zip(shown, images, strict=True) if question.images else ()
+    kept = [chat_image(attachment, rgb, told) for attachment, rgb in pictures]
+    said = StoredTurn(Role.ASSISTANT, answer.text, answer.tokens, figures_of(told, asked))
+    keep_turns(store, uid, [StoredTurn(Role.USER, question.text, images=kept), said], shown)
 
 
 def _told(chat: _Chat, session: Session, name: str, uid: str | None) -> dict[str, Any]:

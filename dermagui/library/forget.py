@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dermagui import paths
 from dermagui.errors import UserError
 from dermagui.jobs.work import bury_dead, job_folder
 from dermagui.library.pixels import forget_pixels
 from dermagui.library.thumbnails import forget_thumbnails
 from dermagui.records import JobState
+from dermagui.storage import chats, jobs
 from dermagui.storage import forget as rows
-from dermagui.storage import jobs
 from dermagui.storage.database import Row, Store
 
 
@@ -70,11 +71,14 @@ def forget(store: Store, what: str) -> dict[str, Any]:
     removed["job_folders"] = _remove_stories(store)
     removed["backups"] = _remove_backups(store)
     removed["trainings_emptied"] = _empty_trainings(store, meant.exports)
+    removed["pasted"] = _remove_pasted(store)
+    wiped = rows.wipe_free_space(store)
+    removed["notebook_chats"] = _forget_in_notebook(store, meant.hashes)
     return {
         "removed": removed,
         "exports": list(meant.exports),
         "originals": [f"{file['root']}/{file['path']}" for file in meant.files],
-        "wiped": rows.wipe_free_space(store),
+        "wiped": wiped,
     }
 
 
@@ -119,6 +123,28 @@ def _empty_trainings(store: Store, exports: Iterable[str]) -> int:
             lines = story.read_text(encoding="utf-8").splitlines(keepends=True)
             story.write_text("".join(x for x in lines if '"event": "probes"' not in x), encoding="utf-8")
     return len(folders)
+
+
+def _remove_pasted(store: Store) -> int:
+    """A chat that was forgotten may have shown pictures from the clipboard besides."""
+    found = chats.unused_pasted(store)
+    for path in found:
+        path.unlink(missing_ok=True)
+    return len(found)
+
+
+def _forget_in_notebook(store: Store, hashes: Sequence[str]) -> int:
+    """Removes the chats about these files that were held outside of any project."""
+    folder = paths.data_folder()
+    if not (folder / paths.DATABASE_NAME).is_file() or folder.resolve() == store.folder.resolve():
+        return 0
+    with Store(folder) as notebook:
+        uids = chats.chats_with(notebook, hashes)
+        if uids:
+            chats.remove_chats(notebook, uids)
+            _remove_pasted(notebook)
+            rows.wipe_free_space(notebook)
+    return len(uids)
 
 
 def _remove_backups(store: Store) -> int:

@@ -67,11 +67,23 @@ _TROUBLES = (
 """What decoders say, in lower case, and what it means; anything else means a damaged picture."""
 
 
+class Pasted(os.PathLike[str]):
+    """A picture that lies in no file, such as one from the clipboard, in place of a path."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    def __fspath__(self) -> str:
+        return "pasted picture"
+
+
 def open_file(path: str | os.PathLike[str]) -> io.BufferedIOBase:
     """Open a regular file for reading without ever waiting: a pipe or a device is refused.
 
     Raises ``DataError``: image.vanished, .permission, .not_regular, .empty, .read_failed.
     """
+    if isinstance(path, Pasted):
+        return io.BytesIO(path.content)
     try:
         descriptor = os.open(path, _OPEN_FLAGS)
         try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from dermagui import __version__
 from dermagui.errors import UserError
@@ -19,6 +20,8 @@ from dermagui.storage.images import forgotten_images
 from dermagui.storage.moments import new_uid, now
 from dermagui.storage.people import device
 
+PASTED = "pasted"
+"""The folder beside the database for pictures that came from the clipboard, by their hash."""
 TITLE_LETTERS = 80
 """A chat that nobody named is called by so many letters of its first question."""
 
@@ -29,7 +32,7 @@ class ChatImage:
 
     file_sha256: str
     pixels: Mapping[str, object]
-    """sha256 of the RGB8 rows, width, height, tokens, exact."""
+    """sha256 of the RGB8 rows, width, height, tokens, exact; recipe and redactions, to make them again."""
     frame: int = 0
     path_bytes: bytes = b""
     """Where its file lay, for one that is in no library."""
@@ -257,6 +260,12 @@ def chats_with(store: Store, file_hashes: Sequence[str]) -> list[str]:
     query = f"""SELECT DISTINCT uid FROM chats JOIN chat_images ON chat_id = chats.id
         WHERE file_sha256 IN ({marks})"""
     return [row[0] for row in store.tuples(query, file_hashes)]
+
+
+def unused_pasted(store: Store) -> list[Path]:
+    """The pictures in ``pasted/`` that no chat shows any more."""
+    used = {row[0] for row in store.tuples("SELECT DISTINCT file_sha256 FROM chat_images")}
+    return [path for path in (store.folder / PASTED).glob("*.png") if path.stem not in used]
 
 
 def turns_of_chat(store: Store, uid: str) -> list[StoredTurn]:

@@ -38,6 +38,8 @@ class Store:
         """
         self.folder = folder
         self.read_only = read_only
+        self.is_private = False
+        """Whether what is written here is in memory alone."""
         self.on_network = paths.is_network_folder(folder)
         path = folder / paths.DATABASE_NAME
         if not path.is_file():
@@ -56,7 +58,7 @@ class Store:
         it is gone when it is closed.
         """
         store = cls.__new__(cls)
-        store.folder, store.read_only, store.on_network = Path(), False, False
+        store.folder, store.read_only, store.is_private, store.on_network = Path(), False, True, False
         connection = sqlite3.connect(":memory:", isolation_level=None)
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA temp_store = MEMORY")  # or a large search would be written to a file

@@ -162,8 +162,12 @@ def test_a_chat_is_kept_in_a_project_and_forgotten_with_its_picture(
     assert [turn["text"] for turn in turns[1::2]] == told["answers"]
     assert [json.loads(turn["tokens"]) for turn in turns[1::2]] == told["tokens"]
     assert json.loads(turns[1]["figures"])["seconds"].keys() == {"load", "encode", "prompt", "generate"}
+    figures = json.loads(turns[3]["figures"])
+    assert (figures["model"], figures["settings"]["max_tokens"]) == ("llama.gguf", 4)
     (image,) = read(project, "SELECT image_id, pixels FROM chat_images")
-    assert json.loads(image["pixels"]) == told["pixels"][0] | {"exact": True}
+    pixels = json.loads(image["pixels"])
+    assert pixels.items() >= (told["pixels"][0] | {"exact": True, "redactions": []}).items()
+    assert set(pixels) == {*told["pixels"][0], "exact", "recipe", "redactions"}
     assert image["image_id"] is not None
     chat(llama_pair, *ask)
     assert len(read(project, "SELECT * FROM chats")) == 1, "nothing is kept without --project"

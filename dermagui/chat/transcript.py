@@ -1,0 +1,174 @@
+"""A chat as a file: Markdown, HTML with its pictures, or JSON. Each says that it is for research only.
+
+Where files lie is never told: a path may hold a patient's name.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dermagui import __version__
+from dermagui.chat.bundle import NOTICE
+from dermagui.chat.keeping import find_picture, seen_again
+from dermagui.chat.pages import Shown, render
+from dermagui.errors import DermaError, from_os_error
+from dermagui.records import Role
+from dermagui.storage.chats import ChatImage, StoredTurn, read_chat, turns_of_chat
+from dermagui.storage.database import Row, Store
+
+SUFFIXES = {".md": "markdown", ".html": "html", ".json": "json"}
+"""Suffix → format of a transcript."""
+
+_SEEN = ("sha256", "width", "height", "tokens", "exact")
+_MARKUP = re.compile(r"[<&]")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A turn as a transcript shows it."""
+
+    role: Role
+    text: str
+    about: str
+    """How an answer came about: model, quantization, adapter, speed, time."""
+    passages: tuple[Mapping[str, Any], ...]
+    captions: tuple[str, ...]
+    pictures: tuple[Shown | None, ...]
+    """None: its file cannot be found or read any more."""
+
+
+def write_transcript(store: Store, uid: str, path: Path) -> None:
+    """Writes a chat into a file whose suffix says the format (see ``SUFFIXES``; anything else: Markdown).
+
+    Raises ``UserError`` ``chat.forgotten``, or what the disk refuses.
+    """
+    kind = SUFFIXES.get(path.suffix.lower(), "markdown")
+    text = {"markdown": as_markdown, "html": as_html, "json": as_json_text}[kind](store, uid)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8", newline="\n")
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise from_os_error(error, path) from error
+
+
+def as_markdown(store: Store, uid: str) -> str:
+    """A chat as Markdown; pictures are named by what the model saw of them."""
+    chat = read_chat(store, uid)
+    lines = [f"# {_plain(_title(chat))}", "", f"**{NOTICE}**", ""]
+    for turn in _told_turns(store, chat, with_pictures=False):
+        lines += [f"## {_SPEAKERS[turn.role]}", ""]
+        lines += [f"*{caption}*  " for caption in turn.captions] + ([""] if turn.captions else [])
+        lines += [f"> {_plain(line)}".rstrip() for line in turn.text.splitlines()] + [""]
+        for passage in turn.passages:
+            lines.append(f"[{passage['number']}] {_plain(passage['name'])}, {_plain(passage['place'])}  ")
+        lines += [""] if turn.passages else []
+        lines += [f"*{_plain(turn.about)}*", ""] if turn.about else []
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def as_html(store: Store, uid: str) -> str:
+    """A chat as a page that needs nothing else, with the very pixels that the model saw."""
+    chat = read_chat(store, uid)
+    turns = _told_turns(store, chat, with_pictures=True)
+    return render("transcript.html", title=_title(chat), notice=NOTICE, turns=turns, speakers=_SPEAKERS)
+
+
+def as_json_text(store: Store, uid: str) -> str:
+    """A chat as JSON: all that is kept of what is shown, but tokens, recipes and places of files."""
+    chat = read_chat(store, uid)
+    told = {
+        "notice": NOTICE,
+        "app_version": __version__,
+        "chat": {name: chat[name] for name in _OF_CHAT},
+        "turns": [_as_object(turn) for turn in turns_of_chat(store, uid)],
+    }
+    return json.dumps(told, ensure_ascii=False, indent=1) + "\n"
+
+
+_OF_CHAT = (
+    *("uid", "title", "model", "model_sha256", "quantization", "adapters", "settings"),
+    *("created_at", "changed_at"),
+)
+_SPEAKERS = {Role.USER: "Question", Role.ASSISTANT: "Answer", Role.SYSTEM: "Instruction"}
+
+
+def _as_object(turn: StoredTurn) -> dict[str, object]:
+    images = [
+        {"file_sha256": image.file_sha256, "frame": image.frame, **_seen(image)} for image in turn.images
+    ]
+    told = {"role": turn.role, "text": turn.text, "at": turn.at, "figures": turn.figures}
+    return told | ({"images": images} if images else {})
+
+
+def _seen(image: ChatImage) -> dict[str, object]:
+    return {f"seen_{name}": image.pixels[name] for name in _SEEN if name in image.pixels}
+
+
+def _told_turns(store: Store, chat: Row, *, with_pictures: bool) -> list[Told]:
+    return [
+        _told(store, chat, turn, with_pictures=with_pictures) for turn in turns_of_chat(store, chat["uid"])
+    ]
+
+
+def _told(store: Store, chat: Row, turn: StoredTurn, *, with_pictures: bool) -> Told:
+    found = [_shown(store, image) if with_pictures else (None, caption_of(image)) for image in turn.images]
+    passages = turn.figures.get("passages")
+    return Told(
+        turn.role,
+        turn.text,
+        about_answer(turn, chat) if turn.role is Role.ASSISTANT else "",
+        tuple(passages) if isinstance(passages, list) else (),
+        tuple(caption for _, caption in found),
+        tuple(picture for picture, _ in found),
+    )
+
+
+def _shown(store: Store, image: ChatImage) -> tuple[Shown | None, str]:
+    caption = caption_of(image)
+    try:
+        made, same = seen_again(find_picture(store, image), image)
+    except DermaError:
+        return None, f"{caption}. Its file cannot be found or read any more"
+    if not same:
+        caption += ". Made again from its file; these are not the very pixels"
+    return Shown(made.encoded, made.mime_type, caption, made.width, made.height), caption
+
+
+def caption_of(image: ChatImage) -> str:
+    """What is said of a picture: its size as the model saw it, its tokens, and which file it was."""
+    told = image.pixels
+    tiles = "" if told.get("exact", True) else ", then cut into tiles by the model"
+    size = f"{told.get('width')} × {told.get('height')} pixels, {told.get('tokens')} tokens{tiles}"
+    return f"Picture {image.file_sha256[:12]}, seen as {size}"
+
+
+def about_answer(turn: StoredTurn, chat: Row) -> str:
+    """How an answer came about, in one line. ``chat`` says what the answer itself does not."""
+    told: dict[str, Any] = {**chat, **turn.figures}
+    parts = [f"{told['model']} {told['quantization']}".strip()]
+    parts += [f"with {one['file']} at {one['scale']:g}" for one in told["adapters"]]
+    seconds = told.get("seconds") or {}
+    if seconds.get("generate") and turn.tokens:
+        parts.append(f"{len(turn.tokens) / seconds['generate']:.1f} tokens/s")
+    if seconds:
+        parts.append(f"{sum(seconds.values()):.0f} s")
+    if "temperature" in told["settings"]:
+        parts.append(f"temperature {told['settings']['temperature']:g}")
+    return ", ".join([*parts, *([turn.at] if turn.at else [])])
+
+
+def _title(chat: Row) -> str:
+    return str(chat["title"]) or "Chat"
+
+
+def _plain(text: object) -> str:
+    """Text of others in Markdown: no reader takes it for HTML."""
+    return _MARKUP.sub(lambda found: {"<": "&lt;", "&": "&amp;"}[found[0]], str(text))
