@@ -176,12 +176,7 @@ def _attachments(paths: list[Path], store: Store | None) -> list[Attachment]:
 
     if store is None:
         return []
-    try:
-        shown = [attach(Picture(path)) for path in paths]
-    except DataError as error:
-        raise DataError(
-            error.code, **{"path": ", ".join(map(display_path, paths)), **error.values}
-        ) from error
+    shown = [attach(Picture(path)) for path in paths]
     refuse_forgotten(store, [attachment.sha256 for attachment in shown])
     return shown
 
