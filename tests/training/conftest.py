@@ -111,6 +111,17 @@ def tiny_base(python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "base"
 
 
+@pytest.fixture(scope="session")
+def tiny_llava(python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A LLaVA of random weights, which learns to look soonest."""
+    folder = tmp_path_factory.mktemp("llava")
+    words = "\n".join([QUESTION, *map(answer, COLOURS)])
+    (folder / "words.txt").write_text(words, encoding="utf-8")
+    command = [python, str(FAKES / "tiny_llava.py"), str(folder / "base"), str(folder / "words.txt")]
+    subprocess.run(command, check=True, capture_output=True, env=clean_environment())
+    return folder / "base"
+
+
 def clean_environment() -> dict[str, str]:
     """What the app starts its trainer with, one thread."""
     return environment.trainer_environment() | {"OMP_NUM_THREADS": "1"}

@@ -165,32 +165,3 @@ def test_only_answers_are_learnt(make_job: MakeJob, python: str) -> None:
     assert equal
     assert shapes["pixel_values"] == [1, 3, 112, 112]
     assert shapes["token_type_ids"] == shapes["attention_mask"] == [1, length]
-
-
-def test_two_processes_share_a_training(make_job: MakeJob, python: str) -> None:
-    folder = make_job("shared", steps=3, batch=2, train=16, save_steps=2)
-    # What `accelerate launch` itself starts processes with; on processors it would want an MPI for that.
-    launch = [
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--local-addr",
-        "127.0.0.1",
-        "--nproc-per-node",
-        "2",
-    ]
-    done = subprocess.run(
-        [python, *launch, str(worker_script("trainer")), str(folder)],
-        capture_output=True,
-        text=True,
-        env=clean_environment(),
-        timeout=PATIENCE_SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    view = read_run(folder)
-    assert (view.state, view.step) == (RunState.DONE, 3)
-    events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
-    assert [event["event"] for event in events].count("start") == 1, "one of them speaks"
-    assert [event["processes"] for event in events if event["event"] == "ready"] == [2]
-    assert (folder / "adapter" / "adapter_model.safetensors").exists()

@@ -38,6 +38,15 @@ OUT_OF_MEMORY = 5
 _HEARTBEAT_SECONDS = 5.0
 _IGNORED = -100
 """The label of what is not learnt: everything but answers."""
+_QUIET = {
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "UNSLOTH_DISABLE_STATISTICS": "1",
+    "UNSLOTH_AUTO_INSTALL": "0",
+    "UNSLOTH_LLAMA_CPP_OFFLINE": "1",
+}
+"""Holds wherever the script is started, by hand on another computer too."""
+_NO_NETWORK = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE", "UNSLOTH_OFFLINE")
+"""Set as well where the base lies in a folder, so that nothing has to be fetched."""
 
 Row = dict[str, Any]
 Message = dict[str, Any]
@@ -141,6 +150,8 @@ class Collator:
         for key in {key for one in encoded for key in one}:
             values = [one[key] for one in encoded if key in one]
             if isinstance(values[0], list):
+                # A pair without pictures has none of the numbers that mark their tokens.
+                values = [one.get(key, [0] * len(one["input_ids"])) for one in encoded]
                 padded = [value + [fill.get(key, 0)] * (length - len(value)) for value in values]
                 batch[key] = torch.tensor(padded)
             else:
@@ -151,7 +162,8 @@ class Collator:
         """Lists with a number for each token, and tensors of the pictures."""
         whole: dict[str, Any] = {"labels": []}
         for place, (text, learnt) in enumerate(segments(self.processor, row["messages"])):
-            part = self.tokens(text, open_images(self.folder, row) if place == 0 else [])
+            first = place == 0
+            part = self.tokens(text, open_images(self.folder, row) if first else [], first)
             count = len(part["input_ids"])
             whole["labels"] += part["input_ids"] if learnt else [_IGNORED] * count
             for key, value in part.items():
@@ -160,13 +172,15 @@ class Collator:
                 whole[key] += [0] * (len(whole["labels"]) - len(whole[key]))
         return whole
 
-    def tokens(self, text: str, images: list[Any]) -> dict[str, Any]:
-        """The tokens of a text, and of the pictures in it."""
+    def tokens(self, text: str, images: list[Any], first: bool = True) -> dict[str, Any]:
+        """The tokens of a text, and of the pictures in it; what begins a dialogue begins like one."""
         begin = self.processor.tokenizer.bos_token
-        special = bool(begin) and not text.startswith(begin) and bool(images)
-        if not images:
+        special = bool(begin) and not text.startswith(begin) and first
+        if not first:
             return dict(self.processor.tokenizer(text, add_special_tokens=False))
-        told = self.processor(text=[text], images=images, add_special_tokens=special, return_tensors="pt")
+        told = self.processor(
+            text=[text], images=images or None, add_special_tokens=special, return_tensors="pt"
+        )
         length = told["input_ids"].shape[1]
         return {
             key: value[0].tolist() if tuple(value.shape) == (1, length) else value
@@ -314,7 +328,8 @@ def make_callback(story: Story, folder: Path, collator: Collator, probes: Sequen
                 return
             now = time.monotonic()
             seconds, tokens = now - self.moment, logs.get("num_tokens", 0.0) - self.tokens
-            images = collator.mean_images * args.train_batch_size * args.gradient_accumulation_steps
+            pairs = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
+            images = collator.mean_images * pairs
             self.moment, self.tokens = now, logs.get("num_tokens", 0.0)
             story.tell(
                 "step",
@@ -380,6 +395,7 @@ def arguments_of(job: Row, folder: Path, has_eval: bool, batch: int, accumulatio
         save_total_limit=2,
         eval_strategy=every,
         eval_steps=recipe["save_steps"] if has_eval else None,
+        restore_callback_states_from_checkpoint=True,  # patience goes on where it was
         load_best_model_at_end=has_eval,
         metric_for_best_model="eval_loss" if has_eval else None,
         greater_is_better=False if has_eval else None,
@@ -500,6 +516,7 @@ def finish(trainer: Any, processor: Any, folder: Path, job: Row, stopped: bool, 
     state = trainer.state
     return {
         "stopped": stopped,
+        "ended_early": not stopped and state.global_step < state.max_steps,
         "step": state.global_step,
         "total": state.max_steps,
         "loss": outcome.training_loss,
@@ -513,6 +530,9 @@ def main(folder: Path, base: str | None = None) -> int:
     """Runs the job of a folder, on a base that lies elsewhere than it says where one is named."""
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     job["base"] = base or job["base"]
+    offline = dict.fromkeys(_NO_NETWORK, "1") if Path(job["base"]).is_dir() else {}
+    for name, value in (_QUIET | offline).items():
+        os.environ.setdefault(name, value)
     story = Story(folder)
     started = psutil.Process().create_time()
     story.tell("start", pid=os.getpid(), process_started=started, python=sys.version.split()[0])
