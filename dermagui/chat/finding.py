@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from dermagui.chat.bundle import Bundle, find_bundle
 from dermagui.chat.pairing import choose_mmproj, read_file
+from dermagui.errors import from_os_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,18 @@ def find_model(called: str, mmproj: Path | None, *, looks: bool) -> FoundModel:
         found = choose_mmproj(read_file(path))
         mmproj = found.path if found else None
     return FoundModel(path.name, {"model": path} | ({"mmproj": mmproj} if mmproj else {}))
+
+
+def sha256_of(found: FoundModel, role: str) -> str:
+    """The hash that the bundle knows, else that of the file, which is read to its end."""
+    path = found.paths[role]
+    if found.bundle and path == found.bundle.path(role):
+        return found.bundle.files[role].sha256
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise from_os_error(error, path) from error
 
 
 def _of_bundle(bundle: Bundle, mmproj: Path | None) -> FoundModel:

@@ -23,9 +23,12 @@ FUNCTIONS = {
     "generate": "dermagui.generation.run",
     "practice": "dermagui.demo.practice",
     "export": "dermagui.datasets.export",
+    "classify": "dermagui.chat.classify",
     "download": "dermagui.chat.download",
     "train": "dermagui.training.launch",
     "bundle": "dermagui.training.home",
+    "train_check": "dermagui.training.data_check",
+    "train_env": "dermagui.training.install_job",
 }
 """Kind → the module whose ``run`` does it."""
 

@@ -69,7 +69,7 @@ def write_table(objects: Iterable[Mapping[str, object]], file: BinaryIO) -> int:
         writer.writeheader()
         count = 0
         for row in chain([first], rows):
-            writer.writerow({name: _guarded(value) for name, value in row.items()})
+            writer.writerow({name: guarded(value) for name, value in row.items()})
             count += 1
     finally:
         text.detach()  # else the wrapper closes the caller's file
@@ -102,7 +102,7 @@ def _worded(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _guarded(value: object) -> str:
+def guarded(value: object) -> str:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else _worded(value)
 
 

@@ -7,7 +7,6 @@ starts another child; only a row of crashes ends the run.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -18,14 +17,14 @@ from pathlib import Path
 from types import TracebackType
 
 from dermagui.chat.bundle_files import read_text
-from dermagui.chat.finding import FoundModel, find_model
+from dermagui.chat.finding import find_model, sha256_of
 from dermagui.chat.memory import DEFAULT_IMAGE_TOKENS
 from dermagui.chat.model_facts import ProjectorFacts
 from dermagui.chat.pairing import read_file
 from dermagui.chat.pictures import recipe_for
 from dermagui.chat.protocol import ChatTurn, Rgb, Sampling
 from dermagui.chat.session import GRACE_SECONDS, Answer, ModelFiles, Room, Session, image_tokens
-from dermagui.errors import DermaError, ServiceError, Stopped, UserError, from_os_error
+from dermagui.errors import DermaError, ServiceError, Stopped, UserError
 from dermagui.generation.outcomes import Action, Outcome
 from dermagui.generation.plan import Plan
 from dermagui.generation.service import Call, Reply
@@ -51,7 +50,7 @@ def name_model(called: str, mmproj: Path | None) -> tuple[str, str, dict[str, st
     """
     found = find_model(called, mmproj, looks=True)
     files = {role: str(path.resolve()) for role, path in found.paths.items()}
-    hashes = ";".join(f"{role}={_sha256(found, role)}" for role in sorted(files))
+    hashes = ";".join(f"{role}={sha256_of(found, role)}" for role in sorted(files))
     quantization = read_file(found.paths["model"]).facts.quantization
     return found.name, f"{found.name}@{quantization};{hashes}", files
 
@@ -198,15 +197,3 @@ def _projector(files: Mapping[str, str]) -> ProjectorFacts:
 @lru_cache(maxsize=4)
 def _projector_in(path: str) -> ProjectorFacts | None:
     return read_file(Path(path)).facts.projector
-
-
-def _sha256(found: FoundModel, role: str) -> str:
-    """The hash that the bundle knows, else that of the file."""
-    path = found.paths[role]
-    if found.bundle and path == found.bundle.path(role):
-        return found.bundle.files[role].sha256
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise from_os_error(error, path) from error

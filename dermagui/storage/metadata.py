@@ -144,7 +144,9 @@ def statements_about(store: Store, image_id: int) -> list[Row]:
 
 
 def count_values(store: Store, field: str) -> dict[str, int]:
-    """How often each value of a field is said of a file."""
+    """How often each value of a field is said of a file or case, by files and people; models do not count."""
     return store.counts(
-        "SELECT value, count(*) FROM metadata WHERE field = ? GROUP BY value ORDER BY 2 DESC, 1", (field,)
+        """SELECT value, count(*) FROM metadata WHERE field = ? AND origin <> 'model'
+           GROUP BY value ORDER BY 2 DESC, 1""",
+        (field,),
     )
