@@ -19,6 +19,9 @@ def declare(commands: Commands) -> None:
         "--offline", type=Path, metavar="DIR", help="a folder that `bundle` made: nothing is fetched"
     )
     parser.add_argument("--python", type=Path, metavar="PATH", help="an existing Python with all packages")
+    parser.add_argument(
+        "--repair", action="store_true", help="install: remove what is there and make it anew"
+    )
     parser.add_argument("--yes", action="store_true", help="do not ask")
     json_argument(parser)
     parser.set_defaults(run=_run)
@@ -65,12 +68,11 @@ def _check(arguments: Arguments) -> int:
 
 
 def _install(arguments: Arguments) -> int:
-    from dermagui.training.environment import use_python
     from dermagui.training.hardware import DISK_BYTES, DOWNLOAD_BYTES
-    from dermagui.training.install import VERIFIED, install, make_plan
+    from dermagui.training.install import VERIFIED, install, make_plan, repair, take_python
 
     if arguments.python:
-        environment = use_python(arguments.python)
+        environment = take_python(arguments.python, say)
     else:
         plan = make_plan(arguments.cpu, offline=arguments.offline)
         kind = "cpu" if arguments.cpu else "gpu"
@@ -80,7 +82,7 @@ def _install(arguments: Arguments) -> int:
             say("These versions were put together for this platform, but never yet run on it.")
         if not arguments.yes and not ask("Go on?"):
             return 4
-        environment = install(plan, say)
+        environment = (repair if arguments.repair else install)(plan, say)
     if arguments.json:
         print_json(asdict(environment))
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -16,15 +17,21 @@ from dermagui.training.folder import get_training, runs_folder
 from dermagui.training.install import locks_folder
 from dermagui.training.run_state import RunState, figures_of, read_run
 
-_LOCKS = ("train-linux.txt", "train-windows.txt", "train-windows-torch.txt", "train-cpu.txt")
+_LOCKS = (
+    *("train-linux.txt", "train-windows.txt", "train-windows-torch.txt"),
+    *("train-cpu.txt", "train-cpu-torch.txt"),
+)
 _BACK = ("adapter", "model", "events.jsonl", "output.log")
+_GIVEN = ("job.json", "train.jsonl", "eval.jsonl", "probes.jsonl")
+"""What was given away and must come back as it was, with the pictures."""
 
 README = """# {name}: a training for another computer
 
 This folder holds pictures and texts of your project: take it only where they may go. Research use only.
 
 1. Make a Python 3.12 environment there: `uv venv --python 3.12 env`, then
-   `uv pip install --python env --no-deps -r locks/train-linux.txt` (locks for other systems lie beside it).
+   `uv pip install --python env --no-deps -r locks/train-linux.txt`. For Windows, install `train-windows.txt`
+   and then, with `--torch-backend auto`, `train-windows-torch.txt`.
 2. Have the base there: {base}
 3. On one GPU:   `env/bin/python trainer.py . BASE_FOLDER`
    On several:   `env/bin/accelerate launch trainer.py . BASE_FOLDER`
@@ -62,7 +69,8 @@ def export_job(store: Store, training: Row, out: Path) -> Changes:
 def import_job(store: Store, folder: Path) -> Row:
     """Takes the weights and the story of a training that was done elsewhere.
 
-    Raises ``UserError``: ``train.foreign_job``, ``train.no_weights_yet``, what the disk refuses.
+    Raises ``UserError``: ``train.foreign_job``, ``train.no_weights_yet``, ``train.job_changed`` where it was
+    not done with what was given away, what the disk refuses.
     """
     try:
         told = json.loads((folder / "job.json").read_bytes())
@@ -75,6 +83,8 @@ def import_job(store: Store, folder: Path) -> Row:
     if view.state not in (RunState.DONE, RunState.STOPPED):
         raise UserError("train.no_weights_yet", path=display_path(folder))
     place = runs_folder(store.folder) / training["uid"]
+    if changed := changed_files(place, folder):
+        raise UserError("train.job_changed", path=display_path(folder), count=len(changed), names=changed[:5])
     try:
         for name in _BACK:
             _copy(folder / name, place / name)
@@ -82,6 +92,20 @@ def import_job(store: Store, folder: Path) -> Row:
         raise from_os_error(error, place) from error
     end_training(store, training["uid"], view.state.value, figures_of(view))
     return get_training(store, training["uid"])
+
+
+def changed_files(place: Path, folder: Path) -> list[str]:
+    """The names of what differs, or lies in one of both only, of what a training learns from."""
+    mine, theirs = _hashes(place), _hashes(folder)
+    return sorted(name for name in mine.keys() | theirs.keys() if mine.get(name) != theirs.get(name))
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    pictures = [path.relative_to(folder).as_posix() for path in (folder / "images").glob("*")]
+    paths = {name: folder / name for name in (*_GIVEN, *pictures)}
+    return {
+        name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in paths.items() if path.is_file()
+    }
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,9 @@ from dermagui.jobs.launch import child_environment
 from dermagui.paths import display_path
 
 PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "safetensors", "sentencepiece")
-"""What has to be there; ``unsloth`` may be."""
+"""What has to be there."""
+OPTIONAL = ("unsloth", "bitsandbytes")
+"""What may be there, and matters where it is."""
 
 PRIVACY = {
     "HF_HUB_OFFLINE": "1",
@@ -96,15 +99,21 @@ def find_environment() -> Environment:
     return environment
 
 
-def use_python(python: Path, kind: str = "existing", verified: bool = False) -> Environment:
-    """Takes an interpreter for training after asking it what it has.
+def use_python(
+    python: Path, kind: str = "existing", verified: bool = False, wanted: Mapping[str, str] | None = None
+) -> Environment:
+    """Takes an interpreter for training after asking it what it has; ``wanted`` are versions by package.
 
-    Raises ``DataError``: ``train.environment_broken``, ``train.packages_missing``.
+    Raises ``DataError``: ``train.environment_broken``, ``train.packages_missing``, ``train.other_versions``.
     """
     told = ask_python(python)
     missing = [name for name in PACKAGES if name not in told["versions"]]
     if missing:
         raise DataError("train.packages_missing", path=display_path(python), missing=missing)
+    versions = {name: version.partition("+")[0] for name, version in told["versions"].items()}
+    if other := [name for name, version in (wanted or {}).items() if versions.get(name) != version]:
+        found = [f"{name} {versions.get(name, '-')}" for name in other]
+        raise DataError("train.other_versions", path=display_path(python), found=found)
     environment = Environment(
         os.path.abspath(python), kind, told["python"], told["versions"], told["cuda"], verified
     )
@@ -117,7 +126,7 @@ def use_python(python: Path, kind: str = "existing", verified: bool = False) -> 
 
 def ask_python(python: Path) -> dict[str, Any]:
     """What an interpreter says of itself: python, versions, cuda. Raises ``train.environment_broken``."""
-    command = [os.fspath(python), "-c", _ASK, *PACKAGES, "unsloth", "bitsandbytes"]
+    command = [os.fspath(python), "-c", _ASK, *PACKAGES, *OPTIONAL]
     try:
         told = subprocess.run(
             command, env=trainer_environment(), capture_output=True, text=True, timeout=300, check=True

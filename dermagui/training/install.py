@@ -7,6 +7,7 @@ started again. Only an environment that answered is written down.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,7 +21,16 @@ from pathlib import Path
 from dermagui import paths
 from dermagui.errors import DataError, ServiceError, UserError, from_os_error
 from dermagui.network import Purpose, airplane_is_on, write_ledger
-from dermagui.training.environment import Environment, converter_folder, training_folder, use_python
+from dermagui.training.children import end_family
+from dermagui.training.environment import (
+    OPTIONAL,
+    PACKAGES,
+    Environment,
+    ask_python,
+    converter_folder,
+    training_folder,
+    use_python,
+)
 from dermagui.training.hardware import DISK_BYTES
 
 GPU_PYTHON = "3.12"
@@ -29,7 +39,12 @@ VERIFIED = ("cpu",)
 
 CONVERTER_PARTS = ("conversion", "gguf-py", "convert_hf_to_gguf.py", "convert_lora_to_gguf.py", "LICENSE")
 
+_LOOK_SECONDS = 0.2
+_PIN = re.compile(r"^([a-z0-9-]+)==([^\s;+\\]+)", re.MULTILINE)
+
 Say = Callable[[str], None]
+Look = Callable[[], None]
+"""Asked again and again while a program runs; what it raises ends that program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +83,15 @@ def _own_python() -> str:
     return GPU_PYTHON if getattr(sys, "frozen", False) else sys.executable
 
 
-def install(plan: Plan, say: Say) -> Environment:
+def go_on() -> None:
+    """Nobody asks an installation to stop."""
+
+
+def install(plan: Plan, say: Say, look: Look = go_on) -> Environment:
     """Makes the environment and fetches the converter.
 
     Raises ``UserError``: ``train.no_room``, ``train.no_uv``, ``network.airplane``; ``ServiceError``
-    ``train.install_failed``; what ``use_python`` raises.
+    ``train.install_failed``; what ``use_python`` and ``look`` raise.
     """
     folder = training_folder()
     kind = "cpu" if plan.kind == "cpu" else "gpu"
@@ -85,15 +104,52 @@ def install(plan: Plan, say: Say) -> Environment:
     uv = find_uv()
     env = folder / "env"
     say("Making the environment.")
-    _run([uv, "venv", "--allow-existing", "--python", _interpreter(plan), os.fspath(env)])
+    _run([uv, "venv", "--allow-existing", "--python", _interpreter(plan), os.fspath(env)], look)
     python = env / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     pip = [uv, "pip", "install", "--python", os.fspath(python), *_source(plan)]
     say("Installing packages; this takes minutes.")
-    _run([*pip, "--require-hashes", "--no-deps", "-r", os.fspath(plan.lock)])
+    _run([*pip, "--require-hashes", "--no-deps", "-r", os.fspath(plan.lock)], look)
     if plan.later:
-        _run([*pip, "--no-deps", *_backend(plan), "-r", os.fspath(plan.later)])
+        _run([*pip, "--no-deps", *_backend(plan), "-r", os.fspath(plan.later)], look)
+    look()
     install_converter(plan.offline, uv, python)
-    return use_python(python, "managed", plan.kind in VERIFIED)
+    return use_python(python, "managed", plan.kind in VERIFIED, locked_versions(plan))
+
+
+def repair(plan: Plan, say: Say, look: Look = go_on) -> Environment:
+    """Makes the environment anew, whatever became of it; uv need not fetch again what it still has.
+
+    Raises like ``install``; before anything is removed where nothing can be fetched.
+    """
+    if plan.offline is None and airplane_is_on():
+        raise UserError("network.airplane", host="the package index")
+    find_uv()
+    remove()
+    return install(plan, say, look)
+
+
+def take_python(python: Path, say: Say) -> Environment:
+    """Takes a Python of the user's own, and fetches the converter for it, which no package brings.
+
+    Raises what ``use_python`` and ``install`` raise; the Python is then taken, but for bringing models home.
+    """
+    environment = use_python(python)
+    if not has_converter():
+        if airplane_is_on():
+            raise UserError("network.airplane", host="the package index")
+        write_ledger(Purpose.DOWNLOAD, "package index", what="converter")
+        say("Fetching the programs that turn a model into GGUF.")
+        install_converter(None, find_uv(), python)
+    return environment
+
+
+def locked_versions(plan: Plan) -> dict[str, str]:
+    """What the plan's locks say of the packages that an environment is asked for, without local parts."""
+    found: dict[str, str] = {}
+    for lock in (plan.lock, plan.later):
+        if lock:
+            found |= _PIN.findall(lock.read_text(encoding="utf-8"))
+    return {name: version for name, version in found.items() if name in (*PACKAGES, *OPTIONAL)}
 
 
 def _interpreter(plan: Plan) -> str:
@@ -158,29 +214,50 @@ def _told_pip() -> dict[str, str]:
     return told
 
 
-def _run(command: Sequence[str]) -> None:
+def _run(command: Sequence[str], look: Look = go_on) -> None:
     try:
-        done = subprocess.run(
+        child = subprocess.Popen(
             command,
             env=_uv_environment(),
-            capture_output=True,
-            text=True,
             stdin=subprocess.DEVNULL,
-            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
     except OSError as error:
         raise ServiceError("train.install_failed", detail=str(error)) from error
-    if done.returncode:
-        raise ServiceError("train.install_failed", detail=done.stderr[-600:])
+    with child:
+        said = _wait_for(child, look)
+    if child.returncode:
+        raise ServiceError("train.install_failed", detail=said[-600:])
+
+
+def _wait_for(child: subprocess.Popen[str], look: Look) -> str:
+    """What the program said of its faults; it is ended where ``look`` raises."""
+    try:
+        while True:
+            look()
+            try:
+                return child.communicate(timeout=_LOOK_SECONDS)[1]
+            except subprocess.TimeoutExpired:
+                continue
+    except BaseException:
+        end_family(child.pid)
+        raise
 
 
 def install_converter(offline: Path | None, uv: str, python: Path) -> None:
     """Takes the converter out of the source archive of the llama-cpp-python that this program runs."""
-    if (converter_folder() / CONVERTER_PARTS[2]).exists():
+    if has_converter():
         return
     with tempfile.TemporaryDirectory(dir=training_folder()) as work:
         archive = _find_archive(offline) if offline else _fetch_archive(Path(work), uv, python)
         unpack_converter(archive, converter_folder())
+
+
+def has_converter() -> bool:
+    """Whether the programs are there that turn models into GGUF files."""
+    return (converter_folder() / CONVERTER_PARTS[2]).exists()
 
 
 def llama_version() -> str:
@@ -193,7 +270,8 @@ def llama_version() -> str:
 def make_offline_folder(plan: Plan, out: Path, say: Say) -> None:
     """Fetches all that an installation takes into a new folder, for a computer of this kind without network.
 
-    A Python of its own lies in it where the plan names a version. Raises like ``install``, and ``UserError``
+    A Python lies in it that fits the packages; where none can be had, that is said. What was fetched before
+    an attempt broke off is not fetched again. Raises like ``install``, and ``UserError``
     ``train.export_exists``, ``train.no_offline``.
     """
     if out.exists():
@@ -204,7 +282,6 @@ def make_offline_folder(plan: Plan, out: Path, say: Say) -> None:
         raise UserError("network.airplane", host="the package index")
     write_ledger(Purpose.DOWNLOAD, "package index", what="training environment")
     uv, part = find_uv(), out.with_name(out.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=training_folder()) as work:
         python = Path(work) / "env" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
         _run([uv, "venv", "--seed", "--python", plan.python, os.fspath(Path(work) / "env")])
@@ -213,11 +290,21 @@ def make_offline_folder(plan: Plan, out: Path, say: Say) -> None:
         _run([*pip, "--require-hashes", "-r", os.fspath(plan.lock)])
         if plan.later:
             _run([*pip, "-r", os.fspath(plan.later)])
-        shutil.move(_fetch_archive(Path(work), uv, python), part)
-        if not Path(plan.python).exists():
-            say("Fetching Python.")
-            _run([uv, "python", "install", "--install-dir", os.fspath(part / "python"), plan.python])
+        archive = _fetch_archive(Path(work), uv, python)
+        shutil.move(archive, part / archive.name)
+        _fetch_python(uv, python, part / "python", say)
     part.rename(out)
+
+
+def _fetch_python(uv: str, python: Path, folder: Path, say: Say) -> None:
+    """A Python of the version that the wheels were fetched for, which needs nothing of its computer."""
+    version = ".".join(ask_python(python)["python"].split(".")[:2])
+    say(f"Fetching Python {version}.")
+    try:
+        _run([uv, "python", "install", "--no-bin", "--install-dir", os.fspath(folder), version])
+    except ServiceError:
+        shutil.rmtree(folder, ignore_errors=True)
+        say(f"It could not be fetched: the other computer has to have Python {version} itself.")
 
 
 def _find_archive(folder: Path) -> Path:

@@ -82,6 +82,16 @@ def test_a_training_is_done_elsewhere_and_comes_back(
     environment = clean_environment()
     command = [python, "trainer.py", ".", str(moved)]
     subprocess.run(command, cwd=out, env=environment, check=True, capture_output=True)
+    texts = (out / "train.jsonl").read_bytes()
+    (out / "train.jsonl").write_bytes(texts.replace(b"red", b"rod"))
+    next((out / "images").iterdir()).rename(tmp_path / "picture.png")
+    refused = run("train-import", spots, out, code=3).err
+    assert "2 files differ" in refused
+    assert "train.jsonl" in refused
+    (out / "train.jsonl").write_bytes(texts)
+    missing = {path.name for path in next((spots / "training").glob("*/images")).iterdir()}
+    (name,) = missing - {path.name for path in (out / "images").iterdir()}
+    (tmp_path / "picture.png").rename(out / "images" / name)
     back = run("train-import", spots, out, "--json").json
     assert (back["name"], back["steps"], back["weights"]) == ("away", 2, "adapter")
     views = run("train-status", spots, "away", "--json").json["trainings"]
