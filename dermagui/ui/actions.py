@@ -47,6 +47,7 @@ WINDOW = (
     _row("page.library", QT_TRANSLATE_NOOP("actions", "Go to Library"), "Ctrl+1", "show_library"),
     _row("page.generate", QT_TRANSLATE_NOOP("actions", "Go to Generate"), "Ctrl+2", "show_generate"),
     _row("page.review", QT_TRANSLATE_NOOP("actions", "Go to Review"), "Ctrl+3", "show_review"),
+    _row("page.chat", QT_TRANSLATE_NOOP("actions", "Go to Chat"), "Ctrl+5", "show_chat"),
     _row("page.jobs", QT_TRANSLATE_NOOP("actions", "Go to Jobs"), "Ctrl+J", "show_jobs"),
     _row("page.privacy", QT_TRANSLATE_NOOP("actions", "Go to Privacy"), "Ctrl+L", "show_privacy"),
     _row("page.settings", QT_TRANSLATE_NOOP("actions", "Go to Settings"), "Ctrl+,", "show_settings"),
@@ -136,6 +137,13 @@ GENERATE = (
     _row("generate.stop", QT_TRANSLATE_NOOP("actions", "Stop this run"), "Ctrl+.", "stop", "generate"),
     _row(
         "generate.terms", QT_TRANSLATE_NOOP("actions", "Read the terms…"), "Ctrl+T", "show_terms", "generate"
+    ),
+    _row(
+        "generate.bank",
+        QT_TRANSLATE_NOOP("actions", "Look at the questions…"),
+        "Ctrl+B",
+        "edit_bank",
+        "generate",
     ),
     _row("generate.back", QT_TRANSLATE_NOOP("actions", "Back to the plan"), "Esc", "back", "generate"),
 )
@@ -260,6 +268,43 @@ REVIEW = (
 )
 """The actions of the page Review."""
 
+CHAT = (
+    _row("chat.send", QT_TRANSLATE_NOOP("actions", "Send"), "Ctrl+Return; Ctrl+Enter", "send", "chat"),
+    _row("chat.stop", QT_TRANSLATE_NOOP("actions", "Stop"), "Ctrl+.", "stop", "chat"),
+    _row("chat.new", QT_TRANSLATE_NOOP("actions", "New chat"), "Ctrl+T", "new_chat", "chat"),
+    _row(
+        "chat.private",
+        QT_TRANSLATE_NOOP("actions", "New private chat"),
+        "Ctrl+Shift+T",
+        "new_private_chat",
+        "chat",
+    ),
+    _row("chat.attach", QT_TRANSLATE_NOOP("actions", "Attach pictures…"), "Ctrl+I", "attach", "chat"),
+    _row(
+        "chat.selected",
+        QT_TRANSLATE_NOOP("actions", "Attach the Library's selection"),
+        "Ctrl+U",
+        "attach_selected",
+        "chat",
+    ),
+    _row("chat.again", QT_TRANSLATE_NOOP("actions", "Answer again"), "Ctrl+R", "again", "chat"),
+    _row("chat.edit", QT_TRANSLATE_NOOP("actions", "Edit the last question"), "Ctrl+E", "edit", "chat"),
+    _row(
+        "chat.copy",
+        QT_TRANSLATE_NOOP("actions", "Copy the last answer"),
+        "Ctrl+Shift+C",
+        "copy_answer",
+        "chat",
+    ),
+    _row("chat.rename", QT_TRANSLATE_NOOP("actions", "Rename this chat"), "F2", "rename", "chat"),
+    _row(
+        "chat.export", QT_TRANSLATE_NOOP("actions", "Save this chat as a file…"), "Ctrl+S", "export", "chat"
+    ),
+    _row("chat.delete", QT_TRANSLATE_NOOP("actions", "Delete this chat…"), "Ctrl+Delete", "remove", "chat"),
+    _row("chat.model", QT_TRANSLATE_NOOP("actions", "Add a model…"), "Ctrl+M", "add_model", "chat"),
+)
+"""The actions of the page Chat."""
+
 JOBS = (
     _row("jobs.stop", QT_TRANSLATE_NOOP("actions", "Stop this job"), "Ctrl+.", "stop", "jobs"),
     _row("jobs.resume", QT_TRANSLATE_NOOP("actions", "Resume this job"), "Ctrl+R", "resume", "jobs"),
@@ -271,7 +316,14 @@ JOBS = (
 
 def rows_of(page: str) -> tuple[Action, ...]:
     """The rows of the page of that name; an empty name means the window itself."""
-    rows = {"": WINDOW, "library": LIBRARY, "generate": GENERATE, "review": REVIEW, "jobs": JOBS}
+    rows = {
+        "": WINDOW,
+        "library": LIBRARY,
+        "generate": GENERATE,
+        "review": REVIEW,
+        "chat": CHAT,
+        "jobs": JOBS,
+    }
     return rows.get(page, ())
 
 

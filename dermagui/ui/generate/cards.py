@@ -9,9 +9,10 @@ from PySide6.QtCore import QLocale, Qt
 from PySide6.QtGui import QImage, QPalette, QPixmap
 from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
 
+from dermagui.errors import DermaError
 from dermagui.paths import display_path
 from dermagui.records import FlagKind
-from dermagui.ui import theme
+from dermagui.ui import texts, theme
 from dermagui.ui.generate import choices
 
 if TYPE_CHECKING:
@@ -156,3 +157,12 @@ class AnswerCard(Card):
             self.say("⚑ " + text.format(evidence=flag["evidence"]), theme.WARNING, bold=True)
         self.say(str(event["question"]), bold=True)
         self.say(str(event["answer"]))
+
+
+def preview_card(found: tuple[Preview, QImage] | DermaError) -> Card:
+    """A request as it would be sent, or why it cannot be shown."""
+    if not isinstance(found, DermaError):
+        return PreviewCard(*found)
+    card = Card()
+    card.say(texts.worded(found), theme.DANGER)
+    return card

@@ -11,6 +11,8 @@ PROVIDERS = {
     "gemini": str(QT_TRANSLATE_NOOP("generate", "Google Gemini: your own key")),
 }
 
+LOCAL_MODEL = str(QT_TRANSLATE_NOOP("generate", "On this computer: {name}"))
+
 METADATA = {
     "hidden": str(QT_TRANSLATE_NOOP("generate", "Hidden: a private hint")),
     "given": str(QT_TRANSLATE_NOOP("generate", "Given: part of the question")),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -20,9 +20,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from dermagui import paths
 from dermagui.records import MetadataMode, PixelRecipe
 from dermagui.ui import theme
 from dermagui.ui.generate import choices
+from dermagui.ui.generate.desk_work import LOCAL, Offers
 from dermagui.ui.settings import labels
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ class PlanForm(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._plans: dict[str, Plan] = {}
+        self._locked: frozenset[str] = frozenset()
         self._filling = False
         self.what, self.how = QWidget(), QWidget()
         self._build_what()
@@ -71,6 +74,11 @@ class PlanForm(QObject):
 
     def _build_how(self) -> None:
         self.provider = _combo(choices.PROVIDERS, choices.words)
+        self.minutes = _spin(0, 100_000)
+        self.minutes.setSpecialValueText(self.tr("no limit"))
+        self.minutes.setSuffix(" " + self.tr("min"))
+        self.policy = QLabel()
+        self.policy.setWordWrap(True)
         self.model = QLineEdit()
         self.tier = _combo({key: labels.CHOICES[key] for key in ("undeclared", "free", "paid")}, labels.words)
         self.free_yes = QCheckBox(self.tr("Send them although people may read"))
@@ -92,10 +100,29 @@ class PlanForm(QObject):
         form.addRow(self.tr("Lon&gest side sent"), self.side)
         form.addRow(self.tr("At the same &time"), self.concurrency)
         form.addRow(self.tr("Stop at a &cost of"), self.budget)
-        self._of_gemini = (self.model, self.tier, self.speed, self.budget)
+        form.addRow(self.tr("Stop a&fter"), self.minutes)
+        form.addRow(self.policy)
+        self._settings: dict[str, QWidget] = {
+            "generation.bank": self.bank,
+            "generation.questions": self.questions,
+            "generation.metadata": self.metadata,
+            "generation.longest_side": self.side,
+            "generation.concurrency": self.concurrency,
+            "gemini.model": self.model,
+            "gemini.key_tier": self.tier,
+            "gemini.service_tier": self.speed,
+        }
 
     def _listen(self) -> None:
-        for spin in (self.limit, self.questions, self.seed, self.side, self.concurrency, self.budget):
+        for spin in (
+            self.limit,
+            self.questions,
+            self.seed,
+            self.side,
+            self.concurrency,
+            self.budget,
+            self.minutes,
+        ):
             spin.valueChanged.connect(self._on_value_changed)
         for combo in (self.metadata, self.language, self.tier, self.speed):
             combo.currentIndexChanged.connect(self._on_value_changed)
@@ -106,14 +133,22 @@ class PlanForm(QObject):
 
     # -- what it holds --------------------------------------------------------------------------
 
-    def show_plans(self, plans: dict[str, Plan], banks: Sequence[str]) -> None:
-        """Fills the form with what the settings say for each provider, and offers the banks."""
-        self._plans = plans
+    def show_offers(self, offers: Offers) -> None:
+        """Fills the form with what the settings say, and offers who can answer and the banks."""
+        self._plans, self._locked = offers.plans, offers.locked
         self._filling = True
+        chosen = self.provider.currentData()
+        self.provider.clear()
+        for key in offers.plans:
+            self.provider.addItem(_answerer(key), key)
+        _choose(self.provider, chosen)
         self.bank.clear()
-        self.bank.addItems(list(banks))
+        self.bank.addItems(offers.banks)
         self._filling = False
-        self._show_plan(plans[self.provider.currentData()])
+        told = self.tr("What is greyed out is fixed by this machine's policy: {path}")
+        self.policy.setText(told.format(path=paths.display_path(paths.policy_file())))
+        self.policy.setVisible(bool(self._locked & self._settings.keys()))
+        self._show_plan(self._plans[self.provider.currentData()])
 
     def plan(self) -> Plan | None:
         """The plan as it stands; None before there is any."""
@@ -130,16 +165,19 @@ class PlanForm(QObject):
             language=self.language.currentData(),
             seed=self.seed.value(),
             model=self.model.text().strip() or start.model if start.leaves else start.model,
-            key_tier=self.tier.currentData(),
-            service_tier=self.speed.currentData(),
-            recipe=PixelRecipe(longest_side=self.side.value()),
-            concurrency=self.concurrency.value(),
+            key_tier=start.key_tier if start.local else self.tier.currentData(),
+            service_tier=start.service_tier if start.local else self.speed.currentData(),
+            recipe=start.recipe if start.local else PixelRecipe(longest_side=self.side.value()),
+            concurrency=start.concurrency if start.local else self.concurrency.value(),
             budget_micro_usd=micro_usd or None if start.leaves else None,
+            time_budget_seconds=self.minutes.value() * 60 or None if start.local else None,
         )
 
     def use_bank(self, bank: str) -> None:
-        """Chooses a bank by its name or path."""
+        """Chooses a bank by its name or path; a new one is offered from now on."""
         if bank:
+            if self.bank.findText(bank) < 0:
+                self.bank.addItem(bank)
             self.bank.setCurrentText(bank)
 
     def _show_plan(self, plan: Plan) -> None:
@@ -149,22 +187,28 @@ class PlanForm(QObject):
         _choose(self.metadata, plan.metadata.value)
         _choose(self.language, plan.language)
         self.model.setText(plan.model if plan.leaves else "")
-        _choose(self.tier, plan.key_tier)
-        _choose(self.speed, plan.service_tier)
-        self.side.setValue(plan.recipe.longest_side or self.side.maximum())
-        self.concurrency.setValue(plan.concurrency)
+        if not plan.local:
+            _choose(self.tier, plan.key_tier)
+            _choose(self.speed, plan.service_tier)
+            self.side.setValue(plan.recipe.longest_side or self.side.maximum())
+            self.concurrency.setValue(plan.concurrency)
         self._filling = False
         self._show_what_matters(plan)
         self.changed.emit()
 
     def _show_what_matters(self, plan: Plan) -> None:
-        for widget in self._of_gemini:
-            widget.setEnabled(plan.leaves)
+        for of_gemini in (self.model, self.tier, self.speed, self.budget):
+            of_gemini.setEnabled(plan.leaves)
+        for of_service in (self.side, self.concurrency):
+            of_service.setEnabled(not plan.local)
+        self.minutes.setEnabled(plan.local)
+        for key in self._locked & self._settings.keys():
+            self._settings[key].setEnabled(False)
         free = plan.leaves and self.tier.currentData() == "free"
         self.free_yes.setVisible(free)
 
     def _on_provider_changed(self) -> None:
-        plan = self.plan()
+        plan = None if self._filling else self.plan()
         if plan is not None:
             self.model.setText(plan.model if plan.leaves else "")
             self._on_value_changed()
@@ -190,6 +234,13 @@ def _column(widget: QWidget, title: str) -> QFormLayout:
     layout.addLayout(form)
     layout.addStretch(1)
     return form
+
+
+def _answerer(key: str) -> str:
+    """Who answers, in words."""
+    if key.startswith(LOCAL):
+        return choices.words(choices.LOCAL_MODEL).format(name=key.removeprefix(LOCAL))
+    return choices.words(choices.PROVIDERS[key])
 
 
 def _spin(least: int, most: int) -> QSpinBox:

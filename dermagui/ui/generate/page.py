@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
-from dermagui import paths, settings
 from dermagui.errors import DermaError, UserError
 from dermagui.jobs.report import Event
 from dermagui.jobs.work import Parameters
 from dermagui.records import JobState
-from dermagui.storage import people
-from dermagui.storage.database import Store
 from dermagui.ui import texts, theme
 from dermagui.ui.desk import Desk
-from dermagui.ui.generate.cards import Card, Cards, PreviewCard
+from dermagui.ui.generate import desk_work
+from dermagui.ui.generate.bank_editor import BankEditor
+from dermagui.ui.generate.cards import Cards, preview_card
+from dermagui.ui.generate.desk_work import Offers
 from dermagui.ui.generate.form import PlanForm
 from dermagui.ui.generate.running import RunView
 from dermagui.ui.generate.terms import TermsSheet
+from dermagui.ui.generate.words import line_of
 from dermagui.ui.icons import icon
 from dermagui.ui.jobs import Jobs
 from dermagui.ui.page import Page
@@ -61,10 +61,10 @@ class GeneratePage(Page):
         self._is_preview = False
         self.bar = Bar()
         self.form = PlanForm(self)
-        self.form.edit_bank.hide()
         self.preview = Cards(self.tr("What would be sent"))
         self.run = RunView()
         self.terms = TermsSheet()
+        self.editor = BankEditor(desk)
         self._third = Pages()
         self._whole = Pages()
         self._line = QLabel()
@@ -87,8 +87,8 @@ class GeneratePage(Page):
         layout.setSpacing(theme.GRID)
         layout.addLayout(columns, 1)
         layout.addLayout(self._build_foot())
-        self._whole.addWidget(plan)
-        self._whole.addWidget(self.terms)
+        for widget in (plan, self.terms, self.editor):
+            self._whole.addWidget(widget)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(2 * theme.GRID, theme.GRID, 2 * theme.GRID, theme.GRID)
         outer.setSpacing(theme.GRID)
@@ -144,6 +144,8 @@ class GeneratePage(Page):
     def _connect(self) -> None:
         self._timer.timeout.connect(self._look)
         self.form.changed.connect(self._on_form_changed)
+        self.form.bank_asked.connect(self._on_bank_asked)
+        self.editor.left.connect(self._on_editor_left)
         self.run.stop.clicked.connect(self.stop)
         self.terms.accepted.connect(self._on_terms_accepted)
         self.terms.left.connect(self.back)
@@ -162,15 +164,36 @@ class GeneratePage(Page):
         self._show_outlook(None)
         self.back()
         if self.desk.project is not None:
-            self.desk.work(_plans, self._on_plans_read, owner=self, failed=self._tell)
+            self.desk.work(desk_work.offers, self._on_offers_read, owner=self, failed=self._tell)
             self._on_jobs_changed()
 
     def show_changes(self, kinds: frozenset[str]) -> None:
         if kinds & {"files", "sources", "metadata", "requests", "jobs", "settings"}:
             self._timer.start()
 
-    def _on_plans_read(self, read: tuple[dict[str, Plan], list[str]]) -> None:
-        self.form.show_plans(*read)
+    def _on_offers_read(self, offers: Offers) -> None:
+        self.form.show_offers(offers)
+
+    def leave(self) -> None:
+        self.editor.keep_draft()
+
+    # -- the questions ----------------------------------------------------------------------------
+
+    def edit_bank(self) -> None:
+        """Shows the questions of the bank that the plan names."""
+        self.form.edit_bank.click()
+
+    def _on_bank_asked(self, name: str) -> None:
+        plan = self.form.plan()
+        if plan is not None:
+            self.editor.open_bank(name, plan)
+            self._whole.setCurrentWidget(self.editor)
+            self.editor.questions.setFocus()
+
+    def _on_editor_left(self, name: str) -> None:
+        self.form.use_bank(name)
+        self.back()
+        self._timer.start()  # the same name may stand for other questions now
 
     # -- looking ahead --------------------------------------------------------------------------
 
@@ -187,7 +210,7 @@ class GeneratePage(Page):
             return
         self._plan = plan
         look = partial(
-            _look_ahead,
+            desk_work.look_ahead,
             plan=plan,
             resend_unknown=self._resend,
             free_tier_yes=self.form.free_yes.isChecked(),
@@ -206,18 +229,18 @@ class GeneratePage(Page):
         self._ask_about_unknown(outlook)
         folder = self.desk.folder
         if folder is not None and self._job is None:
-            work = partial(_previews, folder, plan, outlook)
+            work = partial(desk_work.previews, folder, plan, outlook)
             self.desk.work(work, partial(self._on_previewed, plan), owner=self, failed=self._tell)
 
     def _on_previewed(self, plan: Plan, previews: list[tuple[Preview, QImage] | DermaError]) -> None:
         if plan is self._plan:
-            self.preview.show_cards([_card(found) for found in previews])
+            self.preview.show_cards([preview_card(found) for found in previews])
 
     def _show_outlook(self, outlook: Outlook | None) -> None:
         self._outlook = outlook
         plan = self._plan
         obstacle = outlook.obstacle if outlook else None
-        self._line.setText(self._line_of(plan, outlook) if plan and outlook and outlook.left else "")
+        self._line.setText(line_of(plan, outlook) if plan and outlook and outlook.left else "")
         self._obstacle.setText(texts.worded(obstacle) if obstacle else "")
         self._obstacle.setVisible(bool(obstacle))
         wanting_terms = obstacle is not None and obstacle.code == "terms.not_accepted"
@@ -236,25 +259,6 @@ class GeneratePage(Page):
 
     def _needs_preview(self, plan: Plan, outlook: Outlook) -> bool:
         return plan.leaves and outlook.left > _FIVE and plan.key not in self._previewed
-
-    def _line_of(self, plan: Plan, outlook: Outlook) -> str:
-        """The one line of count, time, money and stop."""
-        words = [
-            self.tr("{count} requests").format(count=whole(outlook.left)),
-            self.tr("about {minutes} min").format(minutes=whole(outlook.minutes)),
-        ]
-        if not plan.leaves:
-            return ", ".join([*words, self.tr("rehearsed: nothing is sent and nothing is paid")]) + "."
-        words.append(
-            self.tr("about {sum} and at most {most}").format(
-                sum=money(outlook.expected_micro_usd), most=money(outlook.high_micro_usd)
-            )
-        )
-        if outlook.counted_as != plan.model:
-            words.append(self.tr("counted at the price of {model}").format(model=outlook.counted_as))
-        if plan.budget_micro_usd is not None:
-            words.append(self.tr("stops at {sum}").format(sum=money(plan.budget_micro_usd)))
-        return ", ".join(words) + "."
 
     def _ask_about_unknown(self, outlook: Outlook) -> None:
         if not outlook.unknown or self._resend or outlook.unknown == self._asked_about_unknown:
@@ -295,7 +299,7 @@ class GeneratePage(Page):
 
     def show_terms(self) -> None:
         """Shows the terms, to be read or to be accepted."""
-        self.desk.work(_terms_and_name, self._on_terms_read, owner=self, failed=self._tell)
+        self.desk.work(desk_work.terms_and_name, self._on_terms_read, owner=self, failed=self._tell)
 
     def _on_terms_read(self, read: tuple[Terms, str]) -> None:
         self.terms.show_terms(*read)
@@ -304,7 +308,7 @@ class GeneratePage(Page):
 
     def _on_terms_accepted(self, name: str) -> None:
         self.desk.ask(
-            partial(_accept, name=name),
+            partial(desk_work.accept, name=name),
             lambda _: self._on_accepted(),
             owner=self,
             failed=self._tell,
@@ -336,7 +340,9 @@ class GeneratePage(Page):
             begun = partial(self._on_begun, plan, first)
             self.jobs.start("generate", parameters, secret=key, started=begun, failed=self._on_refused)
 
-        self.desk.work(_key if plan.leaves else _no_key, start, owner=self, failed=self._on_refused)
+        self.desk.work(
+            desk_work.key if plan.leaves else desk_work.no_key, start, owner=self, failed=self._on_refused
+        )
 
     def _on_refused(self, error: DermaError) -> None:
         self._tell(error)
@@ -352,7 +358,8 @@ class GeneratePage(Page):
 
     def _follow(self, job_id: str, title: str) -> None:
         self._job = job_id
-        self.run.begin(title, simulated=self._plan is not None and self._plan.simulated)
+        plan = self._plan
+        self.run.begin(title, simulated=bool(plan and plan.simulated), local=bool(plan and plan.local))
         self._third.setCurrentWidget(self.run)
         self._show_outlook(self._outlook)
 
@@ -366,7 +373,7 @@ class GeneratePage(Page):
                 for event in list(followed.newest):
                     self._on_jobs_told(job_id, event)
         if self._job is not None and self._job not in self.jobs.running and not self.run.is_over:
-            self.desk.ask(partial(_ended, job_id=self._job), self._on_ended_read, owner=self)
+            self.desk.ask(partial(desk_work.ended, job_id=self._job), self._on_ended_read, owner=self)
 
     def _on_ended_read(self, event: Event | None) -> None:
         if event is not None and self._job is not None and not self.run.is_over:
@@ -405,78 +412,3 @@ def _scrolled(column: QWidget, name: str) -> QScrollArea:
     scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     scroll.setFixedWidth(32 * theme.GRID)
     return scroll
-
-
-def _look_ahead(store: Store, plan: Plan, *, resend_unknown: bool, free_tier_yes: bool) -> Outlook:
-    from dermagui.generation.outlook import look_ahead
-
-    return look_ahead(store, plan, resend_unknown=resend_unknown, free_tier_yes=free_tier_yes)
-
-
-def _plans() -> tuple[dict[str, Plan], list[str]]:
-    from dermagui.generation.plan import plan_from_settings
-
-    banks = sorted(path.stem for path in (paths.resources() / "banks").glob("*.json"))
-    return {provider: plan_from_settings(provider) for provider in _PROVIDERS}, banks
-
-
-def _previews(folder: Path, plan: Plan, outlook: Outlook) -> list[tuple[Preview, QImage] | DermaError]:
-    """The first requests with their pictures; what cannot be read says why in its place."""
-    from dermagui.generation.preview import preview_of
-
-    found: list[tuple[Preview, QImage] | DermaError] = []
-    for request, picture in outlook.first:
-        try:
-            preview = preview_of(folder, plan, request, picture)
-            found.append((preview, QImage.fromData(preview.pixels.encoded)))
-        except DermaError as error:
-            found.append(error)
-    return found
-
-
-def _card(found: tuple[Preview, QImage] | DermaError) -> Card:
-    if not isinstance(found, DermaError):
-        return PreviewCard(*found)
-    card = Card()
-    card.say(texts.worded(found), theme.DANGER)
-    return card
-
-
-def _terms_and_name() -> tuple[Terms, str]:
-    from dermagui.generation import run as generation
-
-    return generation.terms(), settings.text("person.name")
-
-
-def _accept(store: Store, name: str) -> None:
-    from dermagui.generation import run as generation
-
-    found = generation.terms()
-    people.accept_terms(
-        store, people.person(store, name), generation.TERMS_NAME, found.terms_date, found.sha256
-    )
-
-
-def _ended(store: Store, job_id: str) -> Event | None:
-    """How a job ended that no story tells the end of, such as one that was killed."""
-    row = store.row("SELECT state, figures, error FROM jobs WHERE id = ?", (job_id,))
-    if row is None or row["state"] == JobState.RUNNING:
-        return None
-    import json
-
-    error = json.loads(row["error"]) if row["error"] else None
-    return {"event": "end", "state": row["state"], "figures": json.loads(row["figures"]), "error": error}
-
-
-def _key() -> str:
-    """The key for Gemini. The keyring may take its time."""
-    from dermagui.api_key import find_key
-
-    found = find_key()
-    if found is None:
-        raise UserError("key.missing")
-    return found.value
-
-
-def _no_key() -> None:
-    return None

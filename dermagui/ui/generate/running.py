@@ -32,7 +32,7 @@ class RunView(QWidget):
         self._warnings: list[str] = []
         self._chosen: str | None = None
         self.is_over = True
-        self._simulated = False
+        self._simulated = self._local = False
         self._title = QLabel()
         self._title.setFont(theme.heading_font(self._title.font()))
         self._told = QLabel()
@@ -61,9 +61,11 @@ class RunView(QWidget):
         counter.hide()
         return counter
 
-    def begin(self, title: str, *, simulated: bool = False) -> None:
-        """A run begins; what was shown of another one goes. What a ``simulated`` one costs is only told."""
-        self._simulated = simulated
+    def begin(self, title: str, *, simulated: bool = False, local: bool = False) -> None:
+        """A run begins; what was shown of another one goes. What a ``simulated`` one costs is only told; a
+        ``local`` one costs nothing.
+        """
+        self._simulated, self._local = simulated, local
         self._answers.clear()
         self._warnings.clear()
         self._chosen = None
@@ -116,6 +118,8 @@ class RunView(QWidget):
         self._told.setText(" ".join([words, *said]))
 
     def _spent_words(self, micro_usd: int) -> str:
+        if self._local:
+            return self.tr("nothing left this computer")
         text = self.tr("{sum} would be spent") if self._simulated else self.tr("{sum} spent")
         return text.format(sum=money(micro_usd))
 
