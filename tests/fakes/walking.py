@@ -18,7 +18,9 @@ from PySide6.QtWidgets import (
     QMenu,
     QPlainTextEdit,
     QTabBar,
+    QTableView,
     QTextEdit,
+    QTreeView,
     QWidget,
 )
 
@@ -56,7 +58,7 @@ def _texts_of(widget: QWidget) -> Iterator[str]:
         yield from (widget.tabText(n) for n in range(widget.count()))
     elif isinstance(widget, QMenu):
         yield from (action.text() for action in widget.actions())
-    elif isinstance(widget, QAbstractItemView):
+    elif isinstance(widget, (QTableView, QTreeView)):
         yield from _headers_of(widget)
     if isinstance(widget, (QLineEdit, QPlainTextEdit, QTextEdit)):
         yield widget.placeholderText()
@@ -64,9 +66,11 @@ def _texts_of(widget: QWidget) -> Iterator[str]:
         yield widget.windowTitle()
 
 
-def _headers_of(view: QAbstractItemView) -> Iterator[str]:
+def _headers_of(view: QTableView | QTreeView) -> Iterator[str]:
     model = view.model()
-    for column in range(model.columnCount() if model is not None and not view.isHidden() else 0):
+    for column in range(
+        model.columnCount(view.rootIndex()) if model is not None and not view.isHidden() else 0
+    ):
         found = model.headerData(column, Qt.Orientation.Horizontal, Qt.ItemDataRole.DisplayRole)
         # A model without titles has numbers in their place.
         yield found if isinstance(found, str) else ""

@@ -21,7 +21,7 @@ from dermagui.storage.filters import ImageCard, cards_of
 from dermagui.ui import texts, theme
 from dermagui.ui.desk import Desk
 from dermagui.ui.library.badges import badges, name_of
-from dermagui.ui.library.model import field_label
+from dermagui.ui.library.field_words import field_label
 from dermagui.ui.review.words import STATES, flag_words, role_words, translated
 from dermagui.ui.widgets.picture import PictureView, read_levels
 from dermagui.ui.widgets.zoom import ZoomTools

@@ -18,7 +18,7 @@ from dermagui.storage.metadata import count_values
 from dermagui.ui import theme
 from dermagui.ui.desk import Desk
 from dermagui.ui.icons import icon
-from dermagui.ui.library.model import field_label
+from dermagui.ui.library.field_words import field_label
 from dermagui.ui.widgets.flow import FlowLayout
 
 _TYPING_MILLISECONDS = 250

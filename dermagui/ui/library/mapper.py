@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QComboBox, QHeaderView, QTableWidget, QTableWidget
 
 from dermagui.library.fields import known_fields
 from dermagui.library.understand import UnderstoodTable, mapping_texts
+from dermagui.ui.library.field_words import field_label
 
 _COLUMNS_AT_MOST = 200
 """Further columns keep their own names; nobody reads through more."""
@@ -56,8 +57,8 @@ class ColumnMapper(QTableWidget):
         choice = QComboBox()
         choice.setAccessibleName(self.tr("Meaning of {column}").format(column=column))
         choice.addItem(self.tr("keeps its own name"), "")
-        for name, field in known_fields().items():
-            choice.addItem(field.label, name)
+        for name in known_fields():
+            choice.addItem(field_label(name), name)
         guessed = next((field for field, columns in table.mapping.items() if column in columns), "")
         choice.setCurrentIndex(choice.findData(guessed))
         # The wheel scrolls the list and changes nothing by accident.

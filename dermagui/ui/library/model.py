@@ -21,6 +21,7 @@ from dermagui.storage.database import Store
 from dermagui.storage.filters import Filter, ImageCard, cards_of, fields_said, find_images
 from dermagui.ui.desk import Desk
 from dermagui.ui.library.badges import badges, name_of, spoken
+from dermagui.ui.library.field_words import field_label
 
 PAGE_ROWS = 256
 _PAGES_HELD = 64
@@ -206,12 +207,6 @@ class ImagesModel(QAbstractTableModel):
 _NUMBERS = (2, 3)
 """The columns of numbers."""
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-
-
-def field_label(name: str) -> str:
-    """What a field of metadata is called: its label, or the name of the column that it was."""
-    known = known_fields().get(name)
-    return known.label if known else name.replace("_", " ")
 
 
 def _size_text(card: ImageCard) -> str:

@@ -11,8 +11,9 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWi
 from dermagui.errors import DermaError
 from dermagui.review.reading import Sight
 from dermagui.ui import texts, theme
+from dermagui.ui.library.field_words import field_label
 from dermagui.ui.review.pictures import Pictures
-from dermagui.ui.review.words import plain_name, whole
+from dermagui.ui.review.words import whole
 from dermagui.ui.widgets.picture import PictureView
 
 
@@ -127,7 +128,7 @@ class PicturePane(QWidget):
         if not self._metadata_shown or sight is None:
             return
         rows = [
-            f"<b>{escape(plain_name(name))}</b>&nbsp;{escape(', '.join(values))}"
+            f"<b>{escape(field_label(name))}</b>&nbsp;{escape(', '.join(values))}"
             for name, values in sorted(sight.fields.items())
         ]
         self._metadata.setText(

@@ -12,6 +12,7 @@ from dermagui.records import Verdict
 from dermagui.ui import theme
 from dermagui.ui.review.rubric_box import RubricBox
 from dermagui.ui.review.words import whole
+from dermagui.ui.widgets.flow import FlowLayout
 from dermagui.ui.widgets.key_icon import follow_action
 
 _DECIDING = ("accept", "edit", "reject", "unsure")
@@ -54,15 +55,16 @@ class VerdictBox(QWidget):
         column.setContentsMargins(2 * theme.GRID, theme.GRID, 2 * theme.GRID, theme.GRID)
         column.setSpacing(theme.GRID // 2)
         column.addWidget(self.rubric)
-        rows = [self._build_row(names) for names in (_DECIDING, _EDITING, _BACK)]
-        for layout in (note, *rows, below):
-            column.addLayout(layout)
+        column.addLayout(note)
+        for names in (_DECIDING, _EDITING, _BACK):
+            column.addLayout(self._build_row(names))
+        column.addLayout(below)
 
-    def _build_row(self, names: tuple[str, ...]) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(theme.GRID)
+    def _build_row(self, names: tuple[str, ...]) -> FlowLayout:
+        """Buttons that go on in another line where their words are long: none is cut."""
+        row = FlowLayout()
         for name in names:
-            row.addWidget(self.buttons[name], 1)
+            row.addWidget(self.buttons[name])
         return row
 
     def show_said(self, said: Verdict | None) -> None:

@@ -37,7 +37,7 @@ class Rail(QFrame):
         button.setIconSize(QSize(3 * theme.GRID, 3 * theme.GRID))
         button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
         button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        button.setMinimumSize(9 * theme.GRID, 7 * theme.GRID)
+        button.setMinimumSize(button.sizeHint().expandedTo(QSize(9 * theme.GRID, 7 * theme.GRID)))
         button.setAutoRaise(True)
         button.setCheckable(True)
         button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
