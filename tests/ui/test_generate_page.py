@@ -14,7 +14,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel
 
-from dermagui import settings
+from dermagui import paths, settings
+from dermagui.chat.bundle import add_model
 from dermagui.jobs.report import Report
 from dermagui.library import scan
 from dermagui.project import create_project
@@ -25,8 +26,22 @@ from dermagui.ui.desk import Desk
 from dermagui.ui.generate.page import GeneratePage
 from dermagui.ui.jobs import Jobs
 from tests.fakes.referee import Referee
+from tests.fakes.tiny_models import llama_pair
 
 Wait = Callable[[Callable[[], object]], None]
+
+
+class Quiet:
+    """Hears how a model is added, and says nothing."""
+
+    def progress(self, progress: object) -> None:
+        """Passed over."""
+
+    def warn(self, code: str, **values: object) -> None:
+        """Passed over."""
+
+    def stop_if_asked(self) -> None:
+        """Goes on."""
 
 
 @pytest.fixture
@@ -260,3 +275,53 @@ def test_a_reached_budget_ends_the_run_and_is_said(
     assert "larger budget" in page.bar.text
     with Store(study) as store:
         assert requests.money_micro_usd(store)["spent"] <= 10_000
+
+
+def test_a_model_on_this_computer_answers_and_nothing_leaves(
+    page: GeneratePage, desk: Desk, study: Path, tmp_path: Path, wait_until: Wait
+) -> None:
+    pair = llama_pair(tmp_path)
+    add_model(pair.model, pair.projector, "tiny", Quiet())
+    with Store(study) as store, store.writing() as conn:
+        conn.execute("UPDATE sources SET may_leave = 0")
+    desk.open_project(study)
+    wait_until(lambda: page.form.provider.findData("local:tiny") >= 0)
+    page.form.provider.setFocus()
+    for _ in range(2):
+        QTest.keyClick(page.form.provider, Qt.Key.Key_Down)
+    assert page.form.provider.currentText() == "On this computer: tiny"
+    page.form.limit.setValue(1)
+    page.form.minutes.setValue(30)
+    wait_until(is_ready(page))
+    assert page._line.text() == (
+        "1 requests, answered on this computer: nothing leaves it and nothing is paid, stops after 30 min."
+    )
+    assert not page.form.budget.isEnabled()
+    assert not page.buttons["generate.terms"].isVisible()
+    press(page, "generate.start")
+    wait_until(lambda: page._job is None and "nothing left this computer" in texts_of(page))
+    wait_until(lambda: page.run.is_over)
+    with Store(study, read_only=True) as store:
+        assert store.value("SELECT provider FROM runs") == "local"
+        assert store.value("SELECT count(*) FROM requests") >= 1
+
+
+def test_what_the_policy_fixes_cannot_be_changed_here(
+    page: GeneratePage,
+    desk: Desk,
+    study: Path,
+    tmp_path: Path,
+    wait_until: Wait,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text('[gemini]\nkey_tier = "paid"\n[generation]\nquestions = 3\n')
+    monkeypatch.setattr(paths, "policy_file", lambda: policy)
+    desk.open_project(study)
+    wait_until(lambda: page._outlook)
+    choose_gemini(page, wait_until)
+    assert (page.form.questions.value(), page.form.questions.isEnabled()) == (3, False)
+    assert (page.form.tier.currentData(), page.form.tier.isEnabled()) == ("paid", False)
+    assert page.form.model.isEnabled()
+    assert page.form.policy.isVisible()
+    assert str(policy) in page.form.policy.text()
