@@ -89,6 +89,7 @@ FOREIGN: dict[str, Door] = {
     "platformdirs": Door(at_top=("paths",)),
     "psutil": Door(at_top=("jobs", "training")),
     "pyarrow": FIGURES,
+    "pypdf": Door(in_functions=("chat.reference_files",)),
     "pydicom": Door(at_top=("library",), in_functions=("demo",)),
     "rapidfuzz": FIGURES,
     "shiboken6": Door(at_top=("ui",)),
@@ -117,6 +118,7 @@ HEAVY = (
     "pi_heif",
     "pyarrow",
     "pydicom",
+    "pypdf",
     "rapidfuzz",
     "torch",
 )

@@ -77,8 +77,14 @@ class About:
     """``uid`` of the dataset that it was tuned on."""
     metrics: dict[str, object] = field(default_factory=dict)
     gates: dict[str, object] = field(default_factory=dict)
-    """Checks that a tuned model had to pass, with what came out."""
+    """Checks that a tuned model had to pass, with what came out: ``parity``, ``clinical``."""
     notice: str = NOTICE
+
+    @property
+    def ready(self) -> bool:
+        """Whether a tuned model passed the clinical gate too; one that was not tested is not ready."""
+        clinical = self.gates.get("clinical")
+        return isinstance(clinical, dict) and clinical.get("passed") is True
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ COMMANDS = (
     "model",
     "chat",
     "classify",
+    "reference",
     "demo",
     "job",
 )
