@@ -77,9 +77,7 @@ class Window(QMainWindow):
         self._middle = QSplitter(Qt.Orientation.Horizontal)
         self._rail = Rail()
         self._actions = {row.id: self._make_action(row) for row in actions.WINDOW}
-        self._strip = TitleStrip(
-            self._build_menu(), self._actions["window.palette"], partial(self.show_page, "privacy")
-        )
+        self._strip = TitleStrip(self._build_menu(), self._actions["window.palette"], self.show_page)
         self._job_strip = JobStrip(self.jobs)
         begin = [self._actions[id_] for id_ in _BEGIN]
         self._start = StartPage(self.desk, begin)
@@ -210,6 +208,14 @@ class Window(QMainWindow):
     def show_review(self) -> None:
         """Ctrl+3."""
         self.show_page("review")
+
+    def show_train(self) -> None:
+        """Ctrl+4."""
+        self.show_page("train")
+
+    def show_chat(self) -> None:
+        """Ctrl+5."""
+        self.show_page("chat")
 
     def show_jobs(self) -> None:
         """All jobs of the project."""

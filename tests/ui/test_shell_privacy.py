@@ -11,7 +11,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QAbstractItemModelTester, QTest
 from PySide6.QtWidgets import QCheckBox, QLineEdit, QTableView
 
-from dermagui import network, settings
+from dermagui import network, paths, settings
 from dermagui.network import Purpose, write_ledger
 from dermagui.project import create_project
 from dermagui.storage import sources
@@ -67,6 +67,21 @@ def test_airplane_mode_of_another_process_is_seen_and_puts_the_light_out(
     network.set_airplane(True)
     wait_until(lambda: _words(opened) == ("Network: off", "Images: stay here"))
     assert not opened._strip.images.styleSheet()
+
+
+def test_a_policy_of_the_machine_is_shown_with_whose_it_is(
+    opened: Window, tmp_path: Path, wait_until: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not opened._strip.policy.isVisible()
+    policy = tmp_path / "policy.toml"
+    monkeypatch.setattr(paths, "policy_file", lambda: policy)
+    policy.write_text('[gemini]\nkey_tier = "paid"\n')
+    wait_until(opened._strip.policy.isVisible)
+    assert str(policy) in opened._strip.policy.toolTip()
+    QTest.mouseClick(opened._strip.policy, Qt.MouseButton.LeftButton)
+    assert opened.page.name == "settings"
+    policy.unlink()
+    wait_until(lambda: not opened._strip.policy.isVisible())
 
 
 def test_closing_the_project_puts_the_light_out(opened: Window, wait_until: Wait) -> None:

@@ -10,10 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt, QTimer
+from PIL import Image
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtNetwork import QLocalSocket
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QFileDialog
+from PySide6.QtWidgets import QApplication, QFileDialog, QLabel
 
 from dermagui import paths, settings
 from dermagui.errors import UserError
@@ -54,6 +56,52 @@ def _choose(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 
 
 # -- projects -----------------------------------------------------------------------------------
+
+
+def _drop(window: Window, path: Path) -> bool:
+    """Drops a folder in the middle of the window; whether the window would have it."""
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path))])
+    how = (Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    entering = QDragEnterEvent(QPoint(600, 400), *how)
+    QApplication.sendEvent(window, entering)
+    QApplication.sendEvent(window, QDropEvent(QPointF(600, 400), *how))
+    return entering.isAccepted()
+
+
+def test_pictures_dropped_where_no_project_is_get_one(
+    window: Window, tmp_path: Path, wait_until: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pictures").mkdir()
+    Image.new("RGB", (40, 30), "brown").save(tmp_path / "pictures" / "a.png")
+    _choose(monkeypatch, tmp_path / "new")
+    assert _drop(window, tmp_path / "pictures")
+    wait_until(lambda: window.desk.folder == tmp_path / "new" and window.desk.is_idle)
+    wait_until(lambda: any("1 picture" in label.text() for label in window.page.findChildren(QLabel)))
+    assert window.page.name == "library"
+
+
+def test_what_was_dropped_is_forgotten_with_the_question(
+    window: Window, tmp_path: Path, study: Path, wait_until: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[object] = []
+    window.projects.pictures_dropped.connect(taken.append)
+    asked: list[object] = []
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: asked.append(1) or ("", ""))
+    assert _drop(window, tmp_path)
+    wait_until(lambda: asked)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "letter.txt").touch()
+    _choose(monkeypatch, tmp_path / "full")
+    assert _drop(window, tmp_path)
+    wait_until(lambda: window.bar.isVisible())
+    _open(window, study, wait_until)
+    assert taken == []
+
+
+def test_a_project_that_is_dropped_is_opened(window: Window, study: Path, wait_until: Wait) -> None:
+    assert _drop(window, study)
+    wait_until(lambda: window.desk.folder == study)
 
 
 def test_a_project_is_made_opened_copied_and_closed(
@@ -97,7 +145,7 @@ def test_without_a_project_the_ways_to_one_stand_in_its_place(
         window.show_page(name)
         page = window.pages[name]
         assert page.isVisible() is not window._start.isVisible()
-        assert page.isVisible() is (name in ("privacy", "settings"))
+        assert page.isVisible() is not PAGES[name].needs_project
     window.show_library()
     recent = window._start.recent
     assert recent.count() == 1

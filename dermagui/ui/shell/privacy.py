@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -29,6 +29,8 @@ class Door:
     """The host that images would go to."""
     leaving: tuple[str, ...] = ()
     """Names of the sources whose images may leave, airplane mode apart."""
+    policy: str = ""
+    """The file in which whoever keeps this machine fixes settings; empty where nothing is fixed."""
 
     @property
     def is_open(self) -> bool:
@@ -71,7 +73,7 @@ class Privacy(QObject):
         self._turn(lambda airplane_is_on: not airplane_is_on)
 
     def _turn(self, to: Callable[[bool], bool]) -> None:
-        def turn() -> tuple[bool, str]:
+        def turn() -> Door:
             from dermagui import network
 
             network.set_airplane(to(network.airplane_is_on()))
@@ -79,14 +81,14 @@ class Privacy(QObject):
 
         self._desk.work(turn, self._on_turned, owner=self)
 
-    def _on_turned(self, read: tuple[bool, str]) -> None:
+    def _on_turned(self, read: Door) -> None:
         self._on_read(read)
         # Told whatever was known before: turned twice between two looks, the box that was clicked shows the
         # first turn and the door the second.
         self.changed.emit()
 
-    def _on_read(self, read: tuple[bool, str]) -> None:
-        self._show(Door(read[0], read[1], self._leaving))
+    def _on_read(self, read: Door) -> None:
+        self._show(replace(read, leaving=self._leaving))
 
     def _show(self, door: Door) -> None:
         if door != self.door:
@@ -103,7 +105,7 @@ class Privacy(QObject):
 
     def _on_listed(self, found: list[Source]) -> None:
         self._leaving = tuple(source.name for source in found if source.may_leave)
-        self._show(Door(self.door.airplane, self.door.receiver, self._leaving))
+        self._show(replace(self.door, leaving=self._leaving))
 
 
 def _list_sources(store: Store) -> list[Source]:
@@ -112,11 +114,15 @@ def _list_sources(store: Store) -> list[Source]:
     return sources.list_sources(store)
 
 
-def _read_door() -> tuple[bool, str]:
-    from dermagui import network, settings
+def _read_door() -> Door:
+    """The door without the sources, which are in the database."""
+    from dermagui import network, paths, settings
 
     try:
         host = urlsplit(settings.text("gemini.base_url")).hostname or ""
+        fixed = bool(settings.policy())
     except (DermaError, ValueError):  # the page of settings says what is wrong with them
-        host = "?"
-    return network.airplane_is_on(), "Google" if host.endswith(_GOOGLE) else host
+        host, fixed = "?", True
+    receiver = "Google" if host.endswith(_GOOGLE) else host
+    policy = paths.display_path(paths.policy_file()) if fixed else ""
+    return Door(network.airplane_is_on(), receiver, policy=policy)

@@ -18,7 +18,7 @@ _ICON = QSize(18, 18)
 class TitleStrip(QFrame):
     """Shows what it is told; what its buttons do is said by the window."""
 
-    def __init__(self, menu: QMenu, palette: QAction, open_ledger: Callable[[], None]) -> None:
+    def __init__(self, menu: QMenu, palette: QAction, show_page: Callable[[str], None]) -> None:
         super().__init__()
         self.project = QPushButton(icon("project"), "")
         self.project.setIconSize(_ICON)
@@ -32,7 +32,11 @@ class TitleStrip(QFrame):
         self.images = _button("stay")
         for button in (self.network, self.images):
             button.setToolTip(self.tr("What ever left this computer, and the switch that stops everything"))
-            button.clicked.connect(open_ledger)
+            button.clicked.connect(lambda: show_page("privacy"))
+        self.policy = _button("lock")
+        say_beside_icon(self.policy, self.tr("Policy"))
+        self.policy.setAccessibleName(self.tr("This machine's policy fixes some settings"))
+        self.policy.clicked.connect(lambda: show_page("settings"))
         self._search = _button("search")
         self._search.setDefaultAction(palette)
         self._search.setIcon(icon("search"))
@@ -42,7 +46,7 @@ class TitleStrip(QFrame):
         row.setSpacing(theme.GRID)
         row.addWidget(self.project)
         row.addStretch(1)
-        for widget in (self.network, self.images, self._search):
+        for widget in (self.policy, self.network, self.images, self._search):
             row.addWidget(widget)
         self.show_project("")
         self.show_door(self._door)
@@ -58,6 +62,8 @@ class TitleStrip(QFrame):
         self._door = door
         say_beside_icon(self.network, _network_words(self, door))
         say_beside_icon(self.images, _image_words(self, door))
+        self.policy.setVisible(bool(door.policy))
+        self.policy.setToolTip(self.tr("Some settings are fixed by {path}").format(path=door.policy))
         self.network.setIcon(icon("airplane" if door.airplane else "network"))
         self.images.setIcon(icon("leave", theme.ON_LIT) if door.is_open else icon("stay"))
         # Fusion's own buttons shade their colour, and the words on it would lose contrast.
