@@ -15,4 +15,6 @@ class Pages(QStackedWidget):
 
     def minimumSizeHint(self) -> QSize:
         current = self.currentWidget()
-        return current.minimumSizeHint() if current is not None else super().minimumSizeHint()
+        if current is None:
+            return super().minimumSizeHint()
+        return current.minimumSizeHint().expandedTo(current.minimumSize())
