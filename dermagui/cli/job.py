@@ -29,6 +29,7 @@ FUNCTIONS = {
     "bundle": "dermagui.training.home",
     "train_check": "dermagui.training.data_check",
     "train_env": "dermagui.training.install_job",
+    "train_import": "dermagui.training.import_job",
 }
 """Kind → the module whose ``run`` does it."""
 

@@ -47,6 +47,7 @@ WINDOW = (
     _row("page.library", QT_TRANSLATE_NOOP("actions", "Go to Library"), "Ctrl+1", "show_library"),
     _row("page.generate", QT_TRANSLATE_NOOP("actions", "Go to Generate"), "Ctrl+2", "show_generate"),
     _row("page.review", QT_TRANSLATE_NOOP("actions", "Go to Review"), "Ctrl+3", "show_review"),
+    _row("page.train", QT_TRANSLATE_NOOP("actions", "Go to Train"), "Ctrl+4", "show_train"),
     _row("page.chat", QT_TRANSLATE_NOOP("actions", "Go to Chat"), "Ctrl+5", "show_chat"),
     _row("page.jobs", QT_TRANSLATE_NOOP("actions", "Go to Jobs"), "Ctrl+J", "show_jobs"),
     _row("page.privacy", QT_TRANSLATE_NOOP("actions", "Go to Privacy"), "Ctrl+L", "show_privacy"),
@@ -268,6 +269,39 @@ REVIEW = (
 )
 """The actions of the page Review."""
 
+TRAIN = (
+    _row("train.next", QT_TRANSLATE_NOOP("actions", "Next station"), "Alt+Right", "next_station", "train"),
+    _row("train.last", QT_TRANSLATE_NOOP("actions", "Station before"), "Alt+Left", "last_station", "train"),
+    _row("train.check", QT_TRANSLATE_NOOP("actions", "Look at the data"), "Ctrl+T", "check", "train"),
+    _row(
+        "train.install",
+        QT_TRANSLATE_NOOP("actions", "Install the training environment"),
+        "Ctrl+Shift+I",
+        "install",
+        "train",
+    ),
+    _row("train.start", QT_TRANSLATE_NOOP("actions", "Start training"), "Ctrl+Return", "start", "train"),
+    _row(
+        "train.one_step",
+        QT_TRANSLATE_NOOP("actions", "Try one step"),
+        "Ctrl+Shift+Return",
+        "one_step",
+        "train",
+    ),
+    _row("train.stop", QT_TRANSLATE_NOOP("actions", "Save and stop"), "Ctrl+.", "stop", "train"),
+    _row("train.resume", QT_TRANSLATE_NOOP("actions", "Go on with it"), "Ctrl+R", "resume", "train"),
+    _row(
+        "train.export",
+        QT_TRANSLATE_NOOP("actions", "Pack for another computer…"),
+        "Ctrl+E",
+        "export_job",
+        "train",
+    ),
+    _row("train.import", QT_TRANSLATE_NOOP("actions", "Import the result…"), "Ctrl+I", "import_job", "train"),
+    _row("train.build", QT_TRANSLATE_NOOP("actions", "Make it a model"), "Ctrl+B", "build", "train"),
+)
+"""The actions of the page Train."""
+
 CHAT = (
     _row("chat.send", QT_TRANSLATE_NOOP("actions", "Send"), "Ctrl+Return; Ctrl+Enter", "send", "chat"),
     _row("chat.stop", QT_TRANSLATE_NOOP("actions", "Stop"), "Ctrl+.", "stop", "chat"),
@@ -321,6 +355,7 @@ def rows_of(page: str) -> tuple[Action, ...]:
         "library": LIBRARY,
         "generate": GENERATE,
         "review": REVIEW,
+        "train": TRAIN,
         "chat": CHAT,
         "jobs": JOBS,
     }

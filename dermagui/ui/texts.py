@@ -109,6 +109,55 @@ INSTEAD: dict[str, str] = {
             "Nothing was exported: the {count} pairs in the wanted state come from a rehearsal; choose to export rehearsed pairs too.",
         )
     ),
+    "train.no_environment": str(
+        QT_TRANSLATE_NOOP("texts", "The training environment is not installed; its station Computer does it.")
+    ),
+    "train.environment_broken": str(
+        QT_TRANSLATE_NOOP(
+            "texts", "The training environment does not work ({detail}); Repair on its station Computer."
+        )
+    ),
+    "train.packages_missing": str(
+        QT_TRANSLATE_NOOP(
+            "texts", "The Python {path} lacks {missing}; install them there, or let an environment be made."
+        )
+    ),
+    "train.no_lock": str(
+        QT_TRANSLATE_NOOP(
+            "texts",
+            "No packages are listed for {platform} yet; choose the processor only, or an existing Python.",
+        )
+    ),
+    "train.no_uv": str(
+        QT_TRANSLATE_NOOP("texts", "The program uv was not found; install it, or use an existing Python.")
+    ),
+    "train.not_found": str(QT_TRANSLATE_NOOP("texts", "There is no training {name} any more.")),
+    "train.running": str(QT_TRANSLATE_NOOP("texts", "The training {name} runs already.")),
+    "train.stopped": str(
+        QT_TRANSLATE_NOOP("texts", "The training {name} was stopped after step {step}, and is saved.")
+    ),
+    "train.failed": str(
+        QT_TRANSLATE_NOOP(
+            "texts", "The training {name} failed ({detail}); it can go on from its last checkpoint."
+        )
+    ),
+    "train.not_a_llama": str(
+        QT_TRANSLATE_NOOP(
+            "texts",
+            "The name {name} belongs to models whose base is a Llama, and this one is a {kind}; choose another.",
+        )
+    ),
+    "train.no_converter": str(
+        QT_TRANSLATE_NOOP(
+            "texts",
+            "The programs that turn a model into GGUF are missing; Repair on the station Computer fetches them.",
+        )
+    ),
+    "train.foreign_job": str(
+        QT_TRANSLATE_NOOP(
+            "texts", "{path} is no training that this project gave away; choose the folder that was packed."
+        )
+    ),
     "split.leakage": str(
         QT_TRANSLATE_NOOP(
             "texts",

@@ -16,6 +16,11 @@ KINDS = {
     "generate": str(QT_TRANSLATE_NOOP("jobs", "Generating")),
     "export": str(QT_TRANSLATE_NOOP("jobs", "Exporting")),
     "download": str(QT_TRANSLATE_NOOP("jobs", "Downloading")),
+    "train": str(QT_TRANSLATE_NOOP("jobs", "Training")),
+    "bundle": str(QT_TRANSLATE_NOOP("jobs", "Making a model of a training")),
+    "train_check": str(QT_TRANSLATE_NOOP("jobs", "Looking at the data")),
+    "train_env": str(QT_TRANSLATE_NOOP("jobs", "Installing the training environment")),
+    "train_import": str(QT_TRANSLATE_NOOP("jobs", "Bringing a training back")),
 }
 
 STATES = {
@@ -34,6 +39,8 @@ UNITS = {
     "files": str(QT_TRANSLATE_NOOP("jobs", "files")),
     "names": str(QT_TRANSLATE_NOOP("jobs", "names")),
     "pictures": str(QT_TRANSLATE_NOOP("jobs", "pictures")),
+    "steps": str(QT_TRANSLATE_NOOP("jobs", "steps")),
+    "stages": str(QT_TRANSLATE_NOOP("jobs", "stages")),
     "bytes": str(QT_TRANSLATE_NOOP("jobs", "bytes")),
 }
 

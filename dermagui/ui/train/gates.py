@@ -1,0 +1,137 @@
+"""The two gates of a model that was brought home, and its card: lights with figures and their n."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QCoreApplication
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from dermagui.ui import theme
+from dermagui.ui.icons import Sign
+from dermagui.ui.shell.words import whole
+from dermagui.ui.train.parts import sentence_label, subtitle
+from dermagui.ui.train.words import Light, figure, gigabytes
+
+if TYPE_CHECKING:
+    from dermagui.chat.bundle import Bundle
+
+_FAULTS = {
+    "inputs": "the two did not get the same pictures and words",
+    "first_token": "the first word differs",
+    "difference": "the answers are too far off",
+    "shuffled": "it does not look at the pictures",
+}
+
+
+class GateLine(QWidget):
+    """A light, its word, and the sentence with the figures."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self._title = title
+        self._sign = Sign()
+        self._word = QLabel()
+        self._said = sentence_label()
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(theme.GRID)
+        row.addWidget(self._sign)
+        row.addWidget(self._word)
+        row.addWidget(self._said, 1)
+
+    def show_gate(self, light: Light, said: str) -> None:
+        """Shows how the gate stands."""
+        self._sign.show_icon(light.icon, light.tint)
+        self._word.setText(f"{self._title}: {gate_word(light)}.")
+        self._said.setText(said)
+
+    @property
+    def text(self) -> str:
+        """All that it says."""
+        return f"{self._word.text()} {self._said.text()}"
+
+
+class ModelCard(QWidget):
+    """A model that a training of this project became."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        super().__init__()
+        self.name = bundle.name
+        self.parity = GateLine(self.tr("Like the trained model"))
+        self.clinical = GateLine(self.tr("Clinically no worse than the base"))
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(theme.GRID // 2)
+        size = gigabytes(bundle.size_bytes) if bundle.size_bytes >= 1e8 else _megabytes(bundle.size_bytes)
+        column.addWidget(subtitle(f"{bundle.name}, {bundle.quantization}, {size}"))
+        column.addWidget(self.parity)
+        column.addWidget(self.clinical)
+        self.parity.show_gate(*parity_words(bundle.about.gates.get("parity")))
+        self.clinical.show_gate(*clinical_words(bundle.about.gates.get("clinical")))
+        about = bundle.about
+        told = [about.intended_use, self.tr("Base: {base}.").format(base=about.base)]
+        told.append(self.tr("Licence: {licence}.").format(licence=about.licence) if about.licence else "")
+        told += [about.terms, about.notice]
+        column.addWidget(sentence_label(" ".join(text for text in told if text), quiet=True))
+
+
+def gate_word(light: Light) -> str:
+    """What a light of a gate means."""
+    words = {
+        Light.GREEN: QCoreApplication.translate("train", "passed"),
+        Light.RED: QCoreApplication.translate("train", "not passed"),
+        Light.AMBER: QCoreApplication.translate("train", "not sure"),
+    }
+    return words.get(light, QCoreApplication.translate("train", "not looked at"))
+
+
+def parity_words(verdicts: object) -> tuple[Light, str]:
+    """The light of the comparison of GGUF and trained model, with its figures."""
+    if not isinstance(verdicts, list) or not verdicts:
+        return Light.OPEN, ""
+    passed = all(not verdict["faults"] for verdict in verdicts)
+    return (Light.GREEN if passed else Light.RED), " ".join(_verdict_words(one) for one in verdicts)
+
+
+def _verdict_words(verdict: Mapping[str, Any]) -> str:
+    text = QCoreApplication.translate(
+        "train",
+        "{quantization}: {difference} nats a token off, {limit} allowed; first word equal in {equal} of {n}; "
+        "{true} with the right pictures, {shuffled} with others.",
+    )
+    told = text.format(
+        quantization=verdict["quantization"],
+        difference=figure(verdict["difference"], 4),
+        limit=figure(verdict["limit"], 2),
+        equal=whole(verdict["first_tokens_equal"]),
+        n=whole(verdict["probes"]),
+        true=figure(verdict["true_score"], 2),
+        shuffled=figure(verdict["shuffled_score"], 2),
+    )
+    faults = [QCoreApplication.translate("train", _FAULTS.get(name, name)) for name in verdict["faults"]]
+    return f"{told} {'; '.join(faults)}." if faults else told
+
+
+def clinical_words(gate: object) -> tuple[Light, str]:
+    """The light of the comparison of base and tuned model on held-out pictures."""
+    if not isinstance(gate, Mapping):
+        said = QCoreApplication.translate(
+            "train",
+            "Base and tuned model were not compared on held-out pictures, so nobody knows whether it became "
+            "worse at finding what is malignant.",
+        )
+        return Light.OPEN, said
+    told = [f"{name.replace('_', ' ')} {_told(value)}" for name, value in gate.items() if name != "ready"]
+    ready = gate.get("ready", gate.get("passed"))
+    light = Light.OPEN if ready is None else Light.GREEN if ready else Light.RED
+    return light, "; ".join(told)
+
+
+def _told(value: object) -> str:
+    return figure(value) if isinstance(value, float) else str(value)
+
+
+def _megabytes(size_bytes: int) -> str:
+    return QCoreApplication.translate("train", "{number} MB").format(number=figure(size_bytes / 1e6, 1))

@@ -1,0 +1,137 @@
+"""The station Model: a training becomes a model for the chat, and what the gates say of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtWidgets import QComboBox, QFormLayout, QLineEdit, QVBoxLayout
+
+from dermagui.jobs.report import Event
+from dermagui.training.home import PROJECTORS, QUANTIZATIONS, build_parameters
+from dermagui.training.run_state import RunState
+from dermagui.ui import theme
+from dermagui.ui.desk import Desk
+from dermagui.ui.jobs import Jobs
+from dermagui.ui.pages import PAGES
+from dermagui.ui.train import desk_work
+from dermagui.ui.train.desk_work import Run
+from dermagui.ui.train.gates import GateLine, ModelCard, parity_words
+from dermagui.ui.train.parts import JobButton, sentence_label, subtitle
+from dermagui.ui.train.run import RunStation
+from dermagui.ui.train.station import Station
+from dermagui.ui.train.words import Light
+from dermagui.ui.widgets.bar import Bar
+
+if TYPE_CHECKING:
+    from dermagui.chat.bundle import Bundle
+
+
+class ModelStation(Station):
+    """Nothing becomes a model that does not answer like the trained one."""
+
+    def __init__(self, desk: Desk, jobs: Jobs, bar: Bar, build: JobButton, runs: RunStation) -> None:
+        super().__init__(self.tr("Model"), desk, jobs, bar)
+        self._build_button = build
+        self._runs = runs
+        self.training = QComboBox()
+        self.quantization = QComboBox()
+        self.quantization.addItems(list(QUANTIZATIONS))
+        self.projector = QComboBox()
+        self.projector.addItems(list(PROJECTORS))
+        self.name = QLineEdit()
+        self.name.setPlaceholderText(self.tr("That of the training if left empty"))
+        self.progress_gate = GateLine(self.tr("Like the trained model"))
+        self.progress_gate.hide()
+        self.cards: list[ModelCard] = []
+        self._cards = QVBoxLayout()
+        self._cards.setSpacing(2 * theme.GRID)
+        self._build()
+        runs.runs_read.connect(self._show_trainings)
+        build.ended.connect(lambda _: self.look())
+        self.shine(Light.OPEN, self.tr("Finish a training first."))
+
+    def _build(self) -> None:
+        self.next.setText(self.tr("Open in Chat") if "chat" in PAGES else "")
+        form = QFormLayout()
+        form.setHorizontalSpacing(2 * theme.GRID)
+        form.addRow(self.tr("Training"), self.training)
+        form.addRow(self.tr("Size of the language part"), self.quantization)
+        form.addRow(self.tr("Size of the image part"), self.projector)
+        form.addRow(self.tr("Name of the model"), self.name)
+        for field in (self.training, self.quantization, self.projector, self.name):
+            field.setMinimumWidth(32 * theme.GRID)
+        ready = self.tr(
+            "It is merged, converted, quantized, and compared with the trained model on the same pictures; "
+            "what answers differently is thrown away. It counts as ready only when it also finds malignant "
+            "lesions no worse than its base, whatever the loss did."
+        )
+        self.column.addLayout(form)
+        self.column.addWidget(self._build_button)
+        self.column.addWidget(self.progress_gate)
+        self.column.addWidget(sentence_label(ready, quiet=True))
+        self.column.addWidget(subtitle(self.tr("Models of this project")))
+        self.column.addLayout(self._cards)
+        self.close_column()
+
+    # -- looking --------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        self._show_trainings()
+        self.desk.work(desk_work.tuned_bundles, self._on_read, owner=self, failed=self.bar.tell_error)
+
+    def _finished(self) -> list[Run]:
+        return [run for run in self._runs.runs if run.view.state in (RunState.DONE, RunState.STOPPED)]
+
+    def _show_trainings(self) -> None:
+        names = [run.row["name"] for run in self._finished()]
+        shown = [self.training.itemText(n) for n in range(self.training.count())]
+        if names != shown:
+            before = self.training.currentText()
+            self.training.clear()
+            self.training.addItems(names)
+            self.training.setCurrentText(before)
+        self._build_button.setEnabled(bool(names) and not self.desk.read_only)
+        self._judge()
+
+    def _on_read(self, bundles: list[Bundle]) -> None:
+        mine = {run.row["uid"] for run in self._runs.runs}
+        while (place := self._cards.takeAt(0)) is not None:
+            widget = place.widget()
+            if widget is not None:
+                widget.deleteLater()
+        self.cards = [ModelCard(bundle) for bundle in bundles if bundle.about.training_run in mine]
+        for card in self.cards:
+            self._cards.addWidget(card)
+        self._judge()
+
+    def _judge(self) -> None:
+        if self.cards:
+            named = ", ".join(card.name for card in self.cards)
+            self.shine(Light.GREEN, self.tr("In the chat now: {named}.").format(named=named))
+        elif self._finished():
+            self.shine(Light.AMBER, self.tr("A training is finished; it can be made a model for the chat."))
+        else:
+            self.shine(Light.OPEN, self.tr("Finish a training first."))
+        self.next.setVisible(bool(self.cards) and bool(self.next.text()))
+
+    # -- doing ----------------------------------------------------------------------------------
+
+    def build(self) -> None:
+        """Starts the way home of the training that is chosen."""
+        training = self.training.currentText()
+        if training:
+            self.progress_gate.hide()
+            self._build_button.begin(
+                build_parameters(
+                    training,
+                    self.quantization.currentText(),
+                    name=self.name.text().strip(),
+                    mmproj=self.projector.currentText(),
+                )
+            )
+
+    def hear(self, event: Event) -> None:
+        """Takes in an event of the way home."""
+        if event["event"] == "parity":
+            self.progress_gate.show_gate(*parity_words([event]))
+            self.progress_gate.show()

@@ -1,0 +1,218 @@
+"""The page Train: a road of five stations, from accepted pairs to a model of one's own in the chat."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFileDialog, QFrame, QScrollArea, QVBoxLayout, QWidget
+
+from dermagui.errors import DermaError, UserError
+from dermagui.jobs.report import Event
+from dermagui.training.import_job import import_parameters
+from dermagui.ui import theme
+from dermagui.ui.desk import Desk
+from dermagui.ui.jobs import Jobs
+from dermagui.ui.page import Page
+from dermagui.ui.train.computer import ComputerStation
+from dermagui.ui.train.data import DataStation
+from dermagui.ui.train.model import ModelStation
+from dermagui.ui.train.parts import JobButton, action_button
+from dermagui.ui.train.recipe import RecipeStation
+from dermagui.ui.train.run import RunStation
+from dermagui.ui.train.station import Road, Station
+from dermagui.ui.widgets.bar import Bar
+from dermagui.ui.widgets.pages import Pages
+
+_DATA_KINDS = frozenset({"pairs", "verdicts", "files", "metadata", "sources", "jobs"})
+
+
+class TrainPage(Page):
+    """Every station reads for itself; the page shows one, lights the road, and passes on what jobs tell."""
+
+    name: ClassVar[str] = "train"
+
+    def __init__(self, desk: Desk, jobs: Jobs, parent: QWidget | None = None) -> None:
+        super().__init__(desk, jobs, parent)
+        self.bar = Bar()
+        self._buttons = {
+            kind: JobButton(kind, jobs, self.action(id_), self._tell)
+            for kind, id_ in (
+                ("train_check", "train.check"),
+                ("train_env", "train.install"),
+                ("train", "train.start"),
+                ("bundle", "train.build"),
+                ("train_import", "train.import"),
+            )
+        }
+        of_kind = self._buttons
+        self.data = DataStation(desk, jobs, self.bar, of_kind["train_check"])
+        self.computer = ComputerStation(desk, jobs, self.bar, of_kind["train_env"])
+        self.recipe = RecipeStation(desk, jobs, self.bar, self.data, self.computer)
+        self.run = RunStation(
+            desk,
+            jobs,
+            self.bar,
+            of_kind["train"],
+            self.action("train.stop"),
+            self.action("train.resume"),
+        )
+        self.model = ModelStation(desk, jobs, self.bar, of_kind["bundle"], self.run)
+        self.stations: list[Station] = [self.data, self.computer, self.recipe, self.run, self.model]
+        self.road = Road([station.title for station in self.stations])
+        self._stack = Pages()
+        self._build()
+        self._connect()
+
+    def _build(self) -> None:
+        self.recipe.elsewhere.addWidget(action_button(self.action("train.one_step")))
+        self.recipe.elsewhere.addWidget(action_button(self.action("train.export")))
+        self.recipe.elsewhere.addWidget(self._buttons["train_import"])
+        self.recipe.elsewhere.addStretch(1)
+        for station in self.stations:
+            scroll = QScrollArea()
+            scroll.setWidgetResizable(True)
+            scroll.setFrameShape(QFrame.Shape.NoFrame)
+            scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+            scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            scroll.setWidget(station)
+            self._stack.addWidget(scroll)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(theme.GRID, theme.GRID, theme.GRID, 0)
+        column.setSpacing(theme.GRID)
+        column.addWidget(self.bar)
+        column.addWidget(self.road)
+        column.addWidget(self._stack, 1)
+
+    def _connect(self) -> None:
+        self.road.chosen.connect(self.show_station)
+        for n, station in enumerate(self.stations):
+            station.lit.connect(lambda n=n: self._light(n))
+            station.ahead.connect(self.next_station)
+            self._light(n)
+        for button in self._buttons.values():
+            button.ended.connect(lambda _: self._look_everywhere())
+        self.jobs.changed.connect(self._on_jobs_changed)
+        self.jobs.told.connect(self._on_jobs_told)
+
+    # -- what the window calls ------------------------------------------------------------------
+
+    def show_project(self) -> None:
+        self.bar.hide()
+        self.run.forget()
+        self._on_jobs_changed()
+        if self.desk.project is not None:
+            self._look_everywhere()
+
+    def show_changes(self, kinds: frozenset[str]) -> None:
+        if kinds & _DATA_KINDS:
+            self._look_everywhere()
+
+    def _look_everywhere(self) -> None:
+        for station in self.stations:
+            station.look()
+
+    # -- the road -------------------------------------------------------------------------------
+
+    @property
+    def station(self) -> int:
+        """Number of the station in view."""
+        return self._stack.currentIndex()
+
+    def show_station(self, n: int) -> None:
+        """Brings a station into view."""
+        self._stack.setCurrentIndex(n)
+        self.road.show_station(n)
+        if self.desk.project is not None:
+            self.stations[n].look()
+
+    def next_station(self) -> None:
+        """Goes on; behind the last station lies the chat."""
+        if self.station + 1 < len(self.stations):
+            self.show_station(self.station + 1)
+        else:
+            self.wants.emit("chat")
+
+    def last_station(self) -> None:
+        """Goes back by one."""
+        self.show_station(max(0, self.station - 1))
+
+    def _light(self, n: int) -> None:
+        station = self.stations[n]
+        self.road.show_light(n, station.light, station.said)
+        if station is self.computer:
+            self.recipe.look()
+
+    # -- actions --------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Looks at all pairs and pictures."""
+        self.data.check()
+
+    def install(self) -> None:
+        """Makes or mends the training environment."""
+        self.computer.install()
+
+    def start(self) -> None:
+        """Starts a training with what the stations say."""
+        self._start()
+
+    def one_step(self) -> None:
+        """Does a single step, which tells whether this computer is up to it."""
+        self._start(one_step=True)
+
+    def export_job(self) -> None:
+        """Packs a training for another computer into a new folder."""
+        found, _ = QFileDialog.getSaveFileName(self, self.tr("A new folder for the training"))
+        if found:
+            self._start(export=Path(found))
+
+    def import_job(self) -> None:
+        """Brings back the folder of a training that was done elsewhere."""
+        found = QFileDialog.getExistingDirectory(self, self.tr("The folder that came back"))
+        if found:
+            self._buttons["train_import"].begin(import_parameters(Path(found)))
+
+    def _start(self, *, one_step: bool = False, export: Path | None = None) -> None:
+        try:
+            parameters = self.recipe.parameters(one_step=one_step, export=export)
+        except UserError as error:
+            self._tell(error)
+            self.show_station(self.stations.index(self.recipe))
+            return
+        self.bar.hide()
+        self._buttons["train"].begin(parameters)
+        self.show_station(self.stations.index(self.run))
+
+    def stop(self) -> None:
+        """Asks the training that is looked at to save and end."""
+        self.run.stop()
+
+    def resume(self) -> None:
+        """Goes on with the training that is looked at."""
+        self.run.resume()
+
+    def build(self) -> None:
+        """Makes a model for the chat of the training that is chosen."""
+        self.model.build()
+
+    # -- jobs -----------------------------------------------------------------------------------
+
+    def _on_jobs_changed(self) -> None:
+        for button in self._buttons.values():
+            button.follow_running()
+        self.run.look()
+
+    def _on_jobs_told(self, job_id: str, event: Event) -> None:
+        for kind, button in self._buttons.items():
+            if button.takes(job_id):
+                if kind == "bundle":
+                    self.model.hear(event)
+                button.hear(event)
+
+    def _tell(self, error: DermaError) -> None:
+        if error.code == "network.airplane":
+            self.bar.tell_error(error, self.tr("Open privacy"), lambda: self.wants.emit("privacy"))
+        else:
+            self.bar.tell_error(error)

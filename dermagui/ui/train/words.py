@@ -1,0 +1,94 @@
+"""Words of the page Train: lights, states of runs, stages, and numbers with their units."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, QLocale
+
+from dermagui.training.run_state import RunState
+from dermagui.ui import theme
+
+
+class Light(Enum):
+    """How a station stands."""
+
+    GREEN = "done"
+    AMBER = "warning"
+    RED = "error"
+    BUSY = "jobs"
+    OPEN = "info"
+
+    @property
+    def icon(self) -> str:
+        """Name of its icon."""
+        return str(self.value)
+
+    @property
+    def word(self) -> str:
+        """Its word in the user's language; colour never stands alone."""
+        return words(_WORDS[self])
+
+    @property
+    def tint(self) -> tuple[str, str] | None:
+        """Its colour in light and dark."""
+        return _TINTS.get(self)
+
+    @property
+    def lets_on(self) -> bool:
+        """Whether the next station is offered."""
+        return self in (Light.GREEN, Light.AMBER)
+
+
+_TINTS = {Light.GREEN: theme.GOOD, Light.AMBER: theme.WARNING, Light.RED: theme.DANGER}
+_WORDS = {
+    Light.GREEN: str(QT_TRANSLATE_NOOP("train", "Ready")),
+    Light.AMBER: str(QT_TRANSLATE_NOOP("train", "Look here")),
+    Light.RED: str(QT_TRANSLATE_NOOP("train", "Something is missing")),
+    Light.BUSY: str(QT_TRANSLATE_NOOP("train", "Under way")),
+    Light.OPEN: str(QT_TRANSLATE_NOOP("train", "Not yet")),
+}
+
+STATES = {
+    RunState.PREPARED: str(QT_TRANSLATE_NOOP("train", "Prepared, not begun")),
+    RunState.RUNNING: str(QT_TRANSLATE_NOOP("train", "Running")),
+    RunState.STOPPING: str(QT_TRANSLATE_NOOP("train", "Saving, then it stops")),
+    RunState.DONE: str(QT_TRANSLATE_NOOP("train", "Done")),
+    RunState.STOPPED: str(QT_TRANSLATE_NOOP("train", "Stopped")),
+    RunState.FAILED: str(QT_TRANSLATE_NOOP("train", "Failed")),
+    RunState.OUT_OF_MEMORY: str(QT_TRANSLATE_NOOP("train", "Out of memory")),
+    RunState.DIED: str(QT_TRANSLATE_NOOP("train", "Ended without a word")),
+}
+
+STAGES = {
+    "make": str(QT_TRANSLATE_NOOP("train", "Making the environment")),
+    "fetch": str(QT_TRANSLATE_NOOP("train", "Installing packages; this takes minutes")),
+    "merge": str(QT_TRANSLATE_NOOP("train", "Merging what was tuned into the base")),
+    "convert": str(QT_TRANSLATE_NOOP("train", "Converting to GGUF")),
+    "quantize": str(QT_TRANSLATE_NOOP("train", "Quantizing")),
+    "compare": str(QT_TRANSLATE_NOOP("train", "Comparing with the trained model")),
+    "register": str(QT_TRANSLATE_NOOP("train", "Putting it among the models")),
+}
+
+SPLITS = {
+    "train": str(QT_TRANSLATE_NOOP("train", "to learn from")),
+    "validation": str(QT_TRANSLATE_NOOP("train", "to watch it by")),
+    "test": str(QT_TRANSLATE_NOOP("train", "kept for the end")),
+}
+
+
+def words(text: str) -> str:
+    """A text of these tables in the user's language."""
+    return QCoreApplication.translate("train", text)
+
+
+def gigabytes(size_bytes: float) -> str:
+    """A size in GB, as people of this place write it."""
+    return QCoreApplication.translate("train", "{number} GB").format(
+        number=QLocale().toString(size_bytes / 1e9, "f", 1)
+    )
+
+
+def figure(number: float, digits: int = 3) -> str:
+    """A number with so many decimals."""
+    return QLocale().toString(number, "f", digits)
