@@ -20,6 +20,7 @@ from dermagui.storage.datasets import (
     Exportable,
     ImageOrigin,
     exportable_pairs,
+    exportable_preferences,
     image_origins,
     stored_splits,
 )
@@ -72,6 +73,8 @@ def gather(store: Store, parameters: Parameters) -> Gathered:
         bool(parameters["keep_names"]),
     )
     gathered.pairs = list(exportable_pairs(store, states=states, simulated=bool(parameters["simulated"])))
+    if gathered.format is ExportFormat.PREFERENCE:
+        gathered.pairs += exportable_preferences(store)
     image_ids = sorted({image.image_id for found in gathered.pairs for image in found.pair.images})
     gathered.origins = image_origins(store, image_ids)
     gathered.fields = metadata.fields_of_images(store, image_ids)
@@ -179,9 +182,7 @@ def _provenance(
         "patient": "; ".join(gathered.name("patient", p) for origin in origins for p in origin.patients),
         "lesion": "; ".join(gathered.name("lesion", p) for origin in origins for p in origin.lesions),
         "state": found.pair.state.value,
-        "origin": "edited"
-        if found.turns != found.pair.turns
-        else ("model" if found.pair.request_uid else "person"),
+        "origin": _written_by(found),
         "read_by_person": bool(found.readers),
         "readers": len(found.readers),
         "people": "; ".join(gathered.name("person", person) for person in found.people),
@@ -197,6 +198,15 @@ def _provenance(
         told["file"] = "; ".join(origin.path for origin in origins)
         told["image_sha256"] = "; ".join(origin.sha256 for origin in origins)
     return told
+
+
+def _written_by(found: Exportable) -> str:
+    """Whose words these are: a person who edited, a model whose answer was preferred, a model, a person."""
+    if "preference" in found.pair.payload:
+        return "preferred"
+    if found.turns != found.pair.turns:
+        return "edited"
+    return "model" if found.pair.request_uid or "chat" in found.pair.payload else "person"
 
 
 def _licences(gathered: Gathered, image_ids: Iterable[int], held_by: Iterable[Source]) -> set[str]:

@@ -11,6 +11,7 @@ from dermagui.records import Pair, PairState, Split, Turn
 from dermagui.storage.database import BATCH, Row, Store, as_json
 from dermagui.storage.moments import now
 from dermagui.storage.pairs import page_of_pairs, turns_from_json
+from dermagui.storage.preferences import as_pair, list_preferences
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +70,24 @@ def exportable_pairs(store: Store, *, states: Sequence[PairState], simulated: bo
             row = origins[id_]
             edited = turns_from_json(row["edited_turns"]) if row["edited_turns"] else ()
             readers, people = _who(store, pair.uid)
-            yield Exportable(
-                pair, edited or pair.turns, {name: row[name] or "" for name in _ORIGIN}, readers, people
-            )
+            origin = {name: row[name] or "" for name in _ORIGIN} | _of_chat(pair.payload.get("chat"))
+            yield Exportable(pair, edited or pair.turns, origin, readers, people)
+
+
+def exportable_preferences(store: Store) -> Iterator[Exportable]:
+    """Every choice between two answers: the rejected one as the pair's own, the chosen one as what holds."""
+    for said in list_preferences(store):
+        pair, turns = as_pair(said)
+        origin = dict.fromkeys(_ORIGIN, "") | _of_chat(said.chosen_by)
+        yield Exportable(pair, turns, origin, (said.person_uid,), (said.person_uid,))
+
+
+def _of_chat(told: object) -> dict[str, str]:
+    """Where an answer of a chat came from: a model on this computer."""
+    if not isinstance(told, dict):
+        return {}
+    model = f"{told.get('model', '')} {told.get('quantization', '')}".strip()
+    return {"provider": "local", "model": model, "model_version": str(told.get("model_sha256") or model)}
 
 
 def _origins(store: Store, pair_ids: Sequence[int]) -> dict[int, Row]:
