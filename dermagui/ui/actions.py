@@ -340,7 +340,8 @@ CHAT = (
 """The actions of the page Chat."""
 
 JOBS = (
-    _row("jobs.stop", QT_TRANSLATE_NOOP("actions", "Stop this job"), "Ctrl+.", "stop", "jobs"),
+    _row("jobs.pause", QT_TRANSLATE_NOOP("actions", "Pause this job"), "Ctrl+.", "pause", "jobs"),
+    _row("jobs.stop", QT_TRANSLATE_NOOP("actions", "Stop it at once"), "Ctrl+Shift+.", "stop", "jobs"),
     _row("jobs.resume", QT_TRANSLATE_NOOP("actions", "Resume this job"), "Ctrl+R", "resume", "jobs"),
     _row("jobs.retry", QT_TRANSLATE_NOOP("actions", "Retry what failed"), "Ctrl+T", "retry", "jobs"),
     _row("jobs.folder", QT_TRANSLATE_NOOP("actions", "Open its folder"), "Ctrl+E", "open_folder", "jobs"),

@@ -115,18 +115,28 @@ class Jobs(QObject):
 
         self._desk.ask(begin, started, owner=self, failed=failed, changes=frozenset({"jobs"}))
 
-    def stop(self, job_id: str) -> None:
-        """Asks a job to stop after what is in flight; a second time ends its process at once."""
+    def pause(self, job_id: str) -> None:
+        """Asks a job to stop after what is in flight; what is done is saved, and resuming goes on from it."""
+        folder = self._desk.folder
+        if job_id in self.running and folder is not None:
+            self._desk.work(partial(_leave_word, folder, job_id), _nothing, owner=self)
+            self._stopping.add(job_id)
+            self.changed.emit()
+
+    def end(self, job_id: str) -> None:
+        """Ends a job's process at once; what was in flight may have been paid in vain."""
         from dermagui.jobs.launch import stop_job
 
         followed, folder = self.running.get(job_id), self._desk.folder
-        if followed is None or folder is None:
-            return
-        ask = partial(_leave_word, folder, job_id)
-        end = partial(stop_job, folder, followed.row, grace_seconds=0)
-        self._desk.work(end if job_id in self._stopping else ask, _nothing, owner=self)
-        self._stopping.add(job_id)
-        self.changed.emit()
+        if followed is not None and folder is not None:
+            end = partial(stop_job, folder, followed.row, grace_seconds=0)
+            self._desk.work(end, _nothing, owner=self)
+            self._stopping.add(job_id)
+            self.changed.emit()
+
+    def stop(self, job_id: str) -> None:
+        """Pauses a job; where that was asked already, ends it."""
+        (self.end if job_id in self._stopping else self.pause)(job_id)
 
     def is_stopping(self, job_id: str) -> bool:
         """Whether this window asked that job to stop."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtTest import QAbstractItemModelTester, QTest
@@ -86,7 +87,7 @@ def test_what_was_done_is_found_again(opened: Window, wait_until: Wait) -> None:
     assert not _page(opened).action("jobs.stop").isEnabled()
 
 
-def test_a_job_is_followed_stopped_and_resumed(
+def test_a_job_is_followed_paused_and_resumed(
     opened: Window, wait_until: Wait, slow_server: RehearsalServer
 ) -> None:
     wait_until(lambda: _page(opened)._model.rowCount() == 2)
@@ -101,18 +102,39 @@ def test_a_job_is_followed_stopped_and_resumed(
     assert strip.stop.isVisible()
     wait_until(lambda: _cells(opened)[1] == "Running")
     QTest.mouseClick(strip.stop, Qt.MouseButton.LeftButton)
-    assert strip.stop.accessibleName() == "End it now"
+    assert strip.stop.accessibleName() == "Stop at once"
     wait_until(lambda: not opened.jobs.running and opened.desk.is_idle)
-    wait_until(lambda: _cells(opened)[1] == "Stopped")
+    wait_until(lambda: _cells(opened)[1] == "Paused")
     assert strip.job.accessibleName() == "No job is running"
     log = opened.page.findChild(QPlainTextEdit)
     opened.page.findChild(QTableView).selectRow(0)
-    wait_until(lambda: "Stopped" in log.toPlainText())
+    wait_until(lambda: "Paused" in log.toPlainText())
     QTest.keyClick(opened.windowHandle(), Qt.Key.Key_R, Qt.KeyboardModifier.ControlModifier)
     wait_until(lambda: opened.jobs.running and first not in opened.jobs.running)
     again = next(iter(opened.jobs.running.values())).row
     assert again["parameters"] == _parameters_of(opened, first)
     tester.deleteLater()
+
+
+def test_a_job_is_stopped_at_once_with_what_it_started(
+    opened: Window, wait_until: Wait, slow_server: RehearsalServer
+) -> None:
+    wait_until(lambda: _page(opened)._model.rowCount() == 2)
+    job_id = _start(opened, _parameters(opened, slow_server), wait_until)
+    wait_until(lambda: opened.jobs.running[job_id].progress.get("done", 0) > 0)
+    wait_until(lambda: _cells(opened)[1] == "Running")
+    process = psutil.Process(opened.jobs.running[job_id].row["pid"])
+    opened.page.findChild(QTableView).selectRow(0)
+    wait_until(opened.page.action("jobs.stop").isEnabled)
+    QTest.keyClick(
+        opened.windowHandle(),
+        Qt.Key.Key_Period,
+        Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier,
+    )
+    wait_until(lambda: not opened.jobs.running and opened.desk.is_idle)
+    wait_until(lambda: _cells(opened)[1] == "Ended too early")
+    assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    assert opened.page.action("jobs.resume").isEnabled()
 
 
 def _parameters_of(window: Window, job_id: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The strip at the foot: the running job and its stop, and when something was saved last."""
+"""The strip at the foot: the running job with its pause and stop, and when something was saved last."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ class JobStrip(QFrame):
         self._progress.setFixedSize(20 * theme.GRID, theme.GRID)
         self._progress.setAccessibleName(self.tr("Progress of the running job"))
         self.stop = QToolButton()
-        self.stop.setIcon(icon("stop"))
         self.stop.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.stop.clicked.connect(self._on_stop_clicked)
         self._show_stop(False)
@@ -72,12 +71,14 @@ class JobStrip(QFrame):
         self._show_stop(self._jobs.is_stopping(followed.row["id"]))
 
     def _show_stop(self, stopping: bool) -> None:
-        """Once asked, a job stops by itself; the same button then ends it without waiting."""
+        """Once asked, a job pauses by itself; the same button then ends it without waiting."""
         if stopping:
-            say_beside_icon(self.stop, self.tr("End it now"))
+            self.stop.setIcon(icon("stop"))
+            say_beside_icon(self.stop, self.tr("Stop at once"))
             self.stop.setToolTip(self.tr("Without waiting for what is in flight, which may have been paid"))
         else:
-            say_beside_icon(self.stop, self.tr("Stop"))
+            self.stop.setIcon(icon("pause"))
+            say_beside_icon(self.stop, self.tr("Pause"))
             self.stop.setToolTip(self.tr("What is done stays saved, and the job can be resumed later"))
 
     def _on_stop_clicked(self) -> None:

@@ -72,7 +72,11 @@ class JobsPage(Page):
         table.setShowGrid(False)
         table.verticalHeader().hide()
         table.horizontalHeader().setStretchLastSection(True)
-        table.horizontalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignLeft)
+        table.horizontalHeader().setDefaultAlignment(
+            Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+        )
+        table.horizontalHeader().setHighlightSections(False)
+        table.horizontalHeader().setMinimumHeight(3 * theme.GRID)
         for column, grids in enumerate((18, 18, 28, 16, 22)):
             table.setColumnWidth(column, grids * theme.GRID)
         table.selectionModel().selectionChanged.connect(lambda *_: self._show_selected())
@@ -157,6 +161,8 @@ class JobsPage(Page):
     def _show_selected(self) -> None:
         row = self._selected()
         running = row is not None and row["state"] == JobState.RUNNING
+        pausing = row is not None and self.jobs.is_stopping(row["id"])
+        self.action("jobs.pause").setEnabled(running and not pausing)
         self.action("jobs.stop").setEnabled(running)
         self.action("jobs.resume").setEnabled(row is not None and not running)
         self.action("jobs.retry").setEnabled(row is not None and not running and row["kind"] in _RETRY)
@@ -182,10 +188,15 @@ class JobsPage(Page):
 
     # -- what is done ---------------------------------------------------------------------------
 
-    def stop(self) -> None:
-        """Asks the selected job to stop; asked a second time, ends it."""
+    def pause(self) -> None:
+        """Lets the selected job finish what is in flight and save it."""
         if (row := self._selected()) is not None:
-            self.jobs.stop(row["id"])
+            self.jobs.pause(row["id"])
+
+    def stop(self) -> None:
+        """Ends the selected job at once."""
+        if (row := self._selected()) is not None:
+            self.jobs.end(row["id"])
 
     def resume(self) -> None:
         """Starts the selected job again: what was done counts."""

@@ -26,7 +26,7 @@ KINDS = {
 STATES = {
     JobState.RUNNING: ("start", str(QT_TRANSLATE_NOOP("jobs", "Running"))),
     JobState.DONE: ("done", str(QT_TRANSLATE_NOOP("jobs", "Done"))),
-    JobState.STOPPED: ("stop", str(QT_TRANSLATE_NOOP("jobs", "Stopped"))),
+    JobState.STOPPED: ("pause", str(QT_TRANSLATE_NOOP("jobs", "Paused"))),
     JobState.WAITING: ("jobs", str(QT_TRANSLATE_NOOP("jobs", "Waiting"))),
     JobState.FAILED: ("error", str(QT_TRANSLATE_NOOP("jobs", "Failed"))),
     JobState.CRASHED: ("error", str(QT_TRANSLATE_NOOP("jobs", "Crashed"))),
