@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from dermagui.errors import DataError, UserError
-from dermagui.generation import own_banks
 from dermagui.generation.bank import bank_as_json, load_bank, parse_bank
 from dermagui.generation.own_banks import (
     find_bank,
@@ -136,7 +135,7 @@ def test_a_full_disk_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(own_banks.os, "fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(UserError) as raised:
         save_bank(raw_bank(licence="CC BY 4.0"), (), stem=saved.stem)
     assert raised.value.code == "disk.full"
