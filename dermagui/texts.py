@@ -339,6 +339,8 @@ SENTENCES: dict[str, str] = {
     "train.bad_recipe": "The recipe {path} cannot be used ({reason}); compare it with those that ship with dermagui.",
     "train.bad_setting": "The setting “{name}” has no value that is possible; mend it.",
     "train.no_base": "There is no model in {path}; name the folder that holds the base's config.json and weights.",
+    "train.base_gated": "{name} is not on this computer, and it is gated: accept its terms ({licence}) on its page at the hub, download it there with your own account, and name its folder.",
+    "train.base_on_hub": "{name} is not on this computer (its licence: {licence}); download it from the hub, for example with `hf download {name}`, and start this again, or name its folder.",
     "train.base_unusable": "The model in {path} cannot be trained here ({reason}); a vision model in the format of transformers is needed.",
     "train.no_environment": "Training needs an environment of its own, which is not set up yet; `dermagui train-env install` does it.",
     "train.environment_broken": "The training environment does not work ({detail}); `dermagui train-env install --repair` makes it anew.",

@@ -22,7 +22,9 @@ def declare(commands: Commands) -> None:
     """Declares the commands."""
     parser = commands.add_parser("train", help="tune a vision model on the accepted pairs of a project")
     project_argument(parser)
-    parser.add_argument("--base", type=Path, required=True, metavar="FOLDER", help="the model to start from")
+    parser.add_argument(
+        "--base", type=Path, required=True, metavar="FOLDER|NAME", help="the model to start from"
+    )
     parser.add_argument("--recipe", default="default", metavar="RECIPE", help="a recipe's name or JSON file")
     parser.add_argument("--backend", choices=("auto", "plain", "unsloth"), default="auto")
     parser.add_argument("--max-steps", type=positive_number, metavar="N")
@@ -31,6 +33,13 @@ def declare(commands: Commands) -> None:
     parser.add_argument("--split", default="80/10/10", metavar="TRAIN/VALIDATION/TEST")
     parser.add_argument("--state", choices=("accepted", "all"), default="accepted")
     parser.add_argument("--simulated", action="store_true", help="include pairs of a rehearsal")
+    parser.add_argument(
+        "--texts", type=Path, metavar="FILE", help="pairs without pictures to mix in, as JSON"
+    )
+    parser.add_argument(
+        "--text-share", type=_share, default=0.2, metavar="SHARE", help="their part of all pairs, below 1"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="one step, to see that it fits; keeps nothing")
     parser.add_argument("--export-job", type=Path, metavar="DIR", help="make a folder to train elsewhere")
     parser.add_argument("--threads", type=positive_number, metavar="N", help=argparse.SUPPRESS)
     parser.add_argument("--inline", action="store_true", help=argparse.SUPPRESS)
@@ -54,16 +63,27 @@ def declare(commands: Commands) -> None:
         parser.set_defaults(run=action)
 
 
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0 and 1")
+    return share
+
+
 def _train(arguments: Arguments) -> int:
+    from dermagui.training.base_model import find_base
     from dermagui.training.launch import training_parameters
     from dermagui.training.recipe import find_recipe
 
     recipe = find_recipe(arguments.recipe)
     if recipe.terms:
-        say(recipe.terms)
+        say(f"{recipe.base}, {recipe.licence}. {recipe.terms}")
     parameters = training_parameters(
         recipe,
-        arguments.base,
+        find_base(arguments.base),
         name=arguments.name,
         backend=arguments.backend,
         max_steps=arguments.max_steps,
@@ -73,6 +93,9 @@ def _train(arguments: Arguments) -> int:
         split=arguments.split,
         threads=arguments.threads,
         export=arguments.export_job,
+        texts=arguments.texts,
+        text_share=arguments.text_share,
+        dry_run=arguments.dry_run,
     )
     return _run(arguments, parameters, arguments.inline)
 
@@ -91,6 +114,9 @@ def _run(arguments: Arguments, parameters: dict[str, Any], inline: bool) -> int:
         print_json(figures)
     elif code == 0 and "exported" in figures:
         say(f"{figures['exported']} holds everything; its README.md tells how to go on.")
+    elif code == 0 and figures.get("trial"):
+        taken = figures["memory_bytes"] / 1e9
+        say(f"One step went well on {figures['device']}: {taken:.1f} GB. No training was kept.")
     elif figures and code == 0:
         losses = f"{figures['first_loss']:.3f} → {figures['last_loss']:.3f}"
         say(f"{figures['name']}: {figures['steps']:,} steps, loss {losses}.")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +12,14 @@ from typing import Any
 from dermagui.errors import DataError, UserError
 from dermagui.paths import display_path
 from dermagui.records import PixelRecipe
+from dermagui.training.recipe import list_recipes
 
 # Kinds whose pictures may have any size, as long as both sides are whole patches; else one size, a square.
 _ANY_SIZE = {"qwen2_vl": 2, "qwen2_5_vl": 2, "qwen3_vl": 2, "qwen3_5": 2}
 """Kind → how many patches a side become one token."""
 _ONE_SIZE = ("gemma3",)
+
+_HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 GGUF_KINDS = (*_ANY_SIZE, *_ONE_SIZE)
 """Kinds that the pinned llama.cpp can convert and that were looked at here."""
@@ -40,12 +45,41 @@ class BaseModel:
         """Whether llama.cpp will fill pictures up to a square: then training shows it squares too."""
         return self.kind in _ONE_SIZE
 
+    @property
+    def merges(self) -> int:
+        """How many patches a side become one token, where pictures may have any size; else 0."""
+        return _ANY_SIZE.get(self.kind, 0)
+
     def pixel_recipe(self, image_side: int) -> PixelRecipe:
         """How pictures are made for it, so that neither torch nor llama.cpp scales them again."""
         if self.wants_square:
             return PixelRecipe(self.image_size, codec="png", enlarge=True)
-        stride = self.patch_size * _ANY_SIZE.get(self.kind, 0) or 1
+        stride = self.patch_size * self.merges or 1
         return PixelRecipe(max(stride, image_side // stride * stride), stride, "png")
+
+
+def find_base(wanted: Path) -> Path:
+    """The folder that is meant: itself, or the newest copy in the hub's cache of what is named as on the hub.
+
+    Nothing is downloaded. Raises ``UserError``: ``train.base_gated``, ``train.base_on_hub``.
+    """
+    name = wanted.as_posix()
+    if wanted.exists() or not _HUB_NAME.fullmatch(name):
+        return wanted
+    place = _hub_cache() / f"models--{name.replace('/', '--')}" / "snapshots"
+    found = [path.parent for path in place.glob("*/config.json")]
+    if found:
+        return max(found, key=lambda folder: folder.stat().st_mtime)
+    known = {recipe.base: recipe for recipe in list_recipes()}.get(name)
+    if known and known.gated:
+        raise UserError("train.base_gated", name=name, licence=known.licence)
+    raise UserError("train.base_on_hub", name=name, licence=known.licence if known else "?")
+
+
+def _hub_cache() -> Path:
+    """Where huggingface_hub keeps what it downloads, by the variables that it reads."""
+    home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
+    return Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
 
 
 def read_base(folder: Path) -> BaseModel:

@@ -11,6 +11,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from PIL import Image
 
 from dermagui.datasets import export
 from dermagui.datasets.formats import read_rows
-from dermagui.datasets.gathering import Gathered, gather
+from dermagui.datasets.gathering import Gathered, gather, rows_of
 from dermagui.datasets.messages import to_messages
 from dermagui.datasets.rows import express
 from dermagui.errors import DataError, UserError
@@ -73,6 +74,19 @@ def chosen(rows: Sequence[ExportRow], most: int) -> list[ExportRow]:
         return list(rows)
     kept = {train[n * len(train) // most].uid for n in range(most)}
     return [row for row in rows if row.split is not Split.TRAIN or row.uid in kept]
+
+
+def longest_rows(store: Store, parameters: dict[str, Any], count: int) -> list[ExportRow]:
+    """The pairs with the longest texts, all of them to learn from; nothing is frozen for that.
+
+    Raises ``UserError`` ``train.too_few`` where there is none.
+    """
+    wanted = {"state": parameters["state"], "simulated": parameters["simulated"], "keep_names": False}
+    rows = rows_of(gather(store, {**wanted, "format": ExportFormat.MESSAGES}))
+    if not rows:
+        raise UserError("train.too_few", count=0, least=FEWEST_PAIRS)
+    longest = sorted(rows, key=lambda row: -sum(len(turn.text) for turn in row.turns))
+    return [replace(row, split=Split.TRAIN) for row in longest[:count]]
 
 
 def lint(rows: Sequence[ExportRow], tell: Callable[..., None]) -> None:

@@ -28,6 +28,7 @@ from dermagui.training.elsewhere import export_job, refuse_place
 from dermagui.training.environment import find_environment, trainer_environment, worker_script
 from dermagui.training.recipe import Recipe
 from dermagui.training.run_state import RunState, RunView, figures_of, read_run
+from dermagui.training.text_pairs import mix_texts, read_texts
 
 _LOOK_SECONDS = 0.2
 _LONGEST_NAME = 60
@@ -46,8 +47,13 @@ def training_parameters(
     split: str = "80/10/10",
     threads: int | None = None,
     export: Path | None = None,
+    texts: Path | None = None,
+    text_share: float = 0.0,
+    dry_run: bool = False,
 ) -> Parameters:
-    """What the job is started with."""
+    """What the job is started with. ``texts`` is a file of pairs without pictures, ``text_share`` their part
+    of all that is learnt; ``dry_run`` does one step and keeps nothing.
+    """
     return {
         "recipe": recipe.name,
         "settings": recipe.settings,
@@ -61,6 +67,9 @@ def training_parameters(
         "split": split,
         "threads": threads,
         "export": display_path(export.resolve()) if export else "",
+        "texts": display_path(texts.resolve()) if texts else "",
+        "text_share": text_share,
+        "dry_run": dry_run,
     }
 
 
@@ -76,6 +85,8 @@ def run(store: Store, parameters: Parameters, report: Report) -> Changes:
         refuse_place(out)
         return export_job(store, prepare(store, parameters, report), out)
     python = find_environment().python
+    if parameters.get("dry_run"):
+        return try_one_step(store, parameters, python, report)
     if parameters.get("resume"):
         training = folders.get_training(store, parameters["resume"])
     else:
@@ -101,6 +112,8 @@ def prepare(store: Store, parameters: Parameters, report: Report) -> Row:
         rows = folders.chosen(rows, settings["most_pairs"])
         folders.lint(rows, report.warn)
         counts = folders.write_rows(folder, rows, settings["probes"])
+        if parameters.get("texts"):
+            counts["texts"] = _mix(folder, parameters, report)
         counts["images"] = folders.write_images(store, folder, rows, base, settings["image_side"], report)
         _write_job(folder, parameters, uid, name)
     except BaseException:
@@ -120,6 +133,43 @@ def prepare(store: Store, parameters: Parameters, report: Report) -> Row:
         simulated=any(row.provenance.get("simulated") for row in rows),
     )
     return folders.get_training(store, uid)
+
+
+def _mix(folder: Path, parameters: Parameters, report: Report) -> int:
+    texts = read_texts(Path(parameters["texts"]))
+    added, wanted = mix_texts(folder, texts, parameters["text_share"], parameters["seed"])
+    if added < wanted:
+        report.warn("train.few_texts", count=added, wanted=wanted)
+    return added
+
+
+def try_one_step(store: Store, parameters: Parameters, python: str, report: Report) -> Changes:
+    """One step on the pairs with the longest texts, in a folder that is removed; no training comes of it.
+
+    The figures are what it took. Raises like ``run``.
+    """
+    settings = {**parameters["settings"], "probes": 0}
+    base = read_base(Path(parameters["base"]))
+    place = folders.runs_folder(store.folder)
+    for left in place.glob("*.trial"):  # of one that was killed
+        folders.remove_folder(left)
+    folder = place / f"{new_uid()}.trial"
+    folder.mkdir(parents=True)
+    try:
+        rows = folders.longest_rows(store, parameters, settings["batch"] * settings["accumulation"])
+        folders.write_rows(folder, rows, 0)
+        folders.write_images(store, folder, rows, base, settings["image_side"], report)
+        only = {**parameters, "settings": settings, "max_steps": 1}
+        _write_job(folder, only, new_uid(), "trial")
+        _follow(start_trainer(folder, python), folder, 0, report)
+        view = read_run(folder)
+        _raise_unless_done("trial", view, figures_of(view))
+        step = view.steps[1]
+        taken = {name: step[name] for name in ("memory_bytes", "tokens_per_second", "images_per_second")}
+        counted = {"trainable": view.trainable, "parameters": view.parameters}
+        return Changes((), {"trial": True, **figures_of(view), **counted, **taken})
+    finally:
+        folders.remove_folder(folder)
 
 
 def _write_job(folder: Path, parameters: Parameters, uid: str, name: str) -> None:

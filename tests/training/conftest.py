@@ -153,14 +153,21 @@ def write_lines(path: Path, lines: list[dict[str, Any]]) -> None:
 
 
 def make_job_folder(
-    folder: Path, base: Path, *, steps: int, train: int = 24, held_out: int = 0, **settings: object
+    folder: Path,
+    base: Path,
+    *,
+    steps: int,
+    train: int = 24,
+    held_out: int = 0,
+    side: int = 112,
+    **settings: object,
 ) -> Path:
     """A folder for the trainer: so many spots to learn, some held out, settings changed at will."""
     (folder / "images").mkdir(parents=True)
     chance, lines = random.Random(1), []
     for n in range(train + held_out):
         colour = list(COLOURS)[n % len(COLOURS)]
-        draw_spot(folder / "images" / f"{n}.png", colour, chance)
+        draw_spot(folder / "images" / f"{n}.png", colour, chance, side)
         lines.append(line(f"images/{n}.png", colour))
     write_lines(folder / "train.jsonl", lines[:train])
     write_lines(folder / "eval.jsonl", lines[train:])

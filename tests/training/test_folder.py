@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from PIL import Image
 
 from dermagui.errors import DermaError
 from dermagui.records import ExportRow, PairKind, Picture, PixelRecipe, Region, Role, Split, Turn
-from dermagui.training.base_model import read_base
+from dermagui.training.base_model import find_base, read_base
 from dermagui.training.folder import FILL, chosen, line_of, lint, write_image
 
 
@@ -76,6 +77,30 @@ def test_a_base_says_how_its_pictures_are_made(tmp_path: Path) -> None:
     assert qwen.pixel_recipe(530) == PixelRecipe(512, 32, "png")
     llama = read_base(base_folder(tmp_path / "llama", model_type="mllama", vision_config=vision))
     assert not llama.becomes_gguf
+
+
+def test_a_name_of_the_hub_is_found_in_its_cache_and_never_downloaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HF_HUB_CACHE", raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    for name, code in (
+        ("google/medgemma-4b-it", "train.base_gated"),
+        ("Qwen/Qwen3-VL-8B-Instruct", "train.base_on_hub"),
+        ("some/one", "train.base_on_hub"),
+    ):
+        with pytest.raises(DermaError) as raised:
+            find_base(Path(name))
+        assert (raised.value.code, raised.value.values["name"]) == (code, name)
+    snapshots = tmp_path / "hub" / "models--some--one" / "snapshots"
+    for commit, moment in (("a", 200), ("b", 100), ("unfinished", 300)):
+        (snapshots / commit).mkdir(parents=True)
+        if commit != "unfinished":
+            (snapshots / commit / "config.json").touch()
+        os.utime(snapshots / commit, (moment, moment))
+    assert find_base(Path("some/one")) == snapshots / "a"
+    assert find_base(tmp_path) == tmp_path
+    assert find_base(tmp_path / "gone") == tmp_path / "gone", "a path is told to hold no model"
 
 
 @pytest.mark.parametrize(

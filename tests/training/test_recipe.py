@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from dermagui.errors import DermaError
+from dermagui.project import create_project
 from dermagui.training.recipe import SETTINGS, find_recipe, list_recipes
+from tests.fakes.command_line import run
 
 
 def test_every_recipe_that_ships_can_be_used() -> None:
@@ -24,6 +26,17 @@ def test_every_recipe_that_ships_can_be_used() -> None:
     assert not found["dermasynth-like"].becomes_gguf
     assert "European Union" in found["dermasynth-like"].terms
     assert found["dermasynth-like"].settings["most_pairs"] == 5000
+
+
+def test_whose_terms_hold_is_said_before_anything_else(tmp_path: Path) -> None:
+    """And that comes before the refusal: there is neither a model nor a GPU here."""
+    create_project(tmp_path / "study")
+    given = ["--base", tmp_path, "--recipe", "dermasynth-like", "--export-job", tmp_path / "away"]
+    refused = run("train", tmp_path / "study", *given, code=3)
+    told = refused.out + refused.err
+    assert "Llama 3.2 Community License" in told
+    assert told.index("European Union") < told.index("There is no model in")
+    assert "never become a GGUF file" in told
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,10 @@ def test_a_training_is_done_elsewhere_and_comes_back(
     (tmp_path / "tiny.json").write_text(json.dumps(told))
     out = tmp_path / "away"
     given = ["--base", tiny_base, "--recipe", tmp_path / "tiny.json", "--max-steps", "2", "--name", "away"]
+    # So many texts that they are a fifth of all.
+    texts = [json.dumps({"question": f"What is {n}?", "answer": "A number."}) for n in range(20)]
+    (tmp_path / "texts.jsonl").write_text("\n".join(texts))
+    given = ["--texts", tmp_path / "texts.jsonl", *given]
     # Neither an environment nor a GPU is needed for that.
     run("train", spots, *given, "--export-job", out)
     assert "exists already" in run("train", spots, *given[:-1], "b", "--export-job", out, code=3).err
@@ -82,13 +86,14 @@ def test_a_training_is_done_elsewhere_and_comes_back(
     environment = clean_environment()
     command = [python, "trainer.py", ".", str(moved)]
     subprocess.run(command, cwd=out, env=environment, check=True, capture_output=True)
-    texts = (out / "train.jsonl").read_bytes()
-    (out / "train.jsonl").write_bytes(texts.replace(b"red", b"rod"))
+    learnt = (out / "train.jsonl").read_bytes()
+    assert learnt.count(b"A number.") == round(learnt.count(b"images/") / 4) > 0
+    (out / "train.jsonl").write_bytes(learnt.replace(b"red", b"rod"))
     next((out / "images").iterdir()).rename(tmp_path / "picture.png")
     refused = run("train-import", spots, out, code=3).err
     assert "2 files differ" in refused
     assert "train.jsonl" in refused
-    (out / "train.jsonl").write_bytes(texts)
+    (out / "train.jsonl").write_bytes(learnt)
     missing = {path.name for path in next((spots / "training").glob("*/images")).iterdir()}
     (name,) = missing - {path.name for path in (out / "images").iterdir()}
     (tmp_path / "picture.png").rename(out / "images" / name)
