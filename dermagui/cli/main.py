@@ -36,6 +36,7 @@ COMMANDS = (
     "settings",
     "model",
     "chat",
+    "chats",
     "classify",
     "reference",
     "demo",
