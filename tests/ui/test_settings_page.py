@@ -104,18 +104,19 @@ def test_a_damaged_file_of_settings_is_told(window: Window, wait_until: Wait) ->
     page.deleteLater()
 
 
+@pytest.mark.parametrize(("name", "service"), [("key_box", "gemini"), ("token_box", "huggingface")])
 def test_a_key_is_kept_told_by_its_end_and_deleted(
-    page: SettingsPage, wait_until: Wait, monkeypatch: pytest.MonkeyPatch
+    page: SettingsPage, wait_until: Wait, monkeypatch: pytest.MonkeyPatch, name: str, service: str
 ) -> None:
     kept: dict[str, str] = {}
-    monkeypatch.setattr(api_key, "store_key", lambda key: kept.update(gemini=api_key.check_key(key)))
+    monkeypatch.setattr(api_key, "store_key", lambda key, of: kept.update({of: api_key.check_key(key)}))
     monkeypatch.setattr(api_key, "_keyring_value", kept.get)
-    monkeypatch.setattr(api_key, "remove_key", kept.clear)
-    box = page.key_box
+    monkeypatch.setattr(api_key, "remove_key", kept.pop)
+    box = getattr(page, name)
     QTest.keyClicks(box.line, "secret-key-of-mine-1234")
     QTest.mouseClick(box.keep, Qt.MouseButton.LeftButton)
     wait_until(box.remove.isEnabled)
-    assert kept == {"gemini": "secret-key-of-mine-1234"}
+    assert kept == {service: "secret-key-of-mine-1234"}
     assert box.line.text() == ""
     shown = [label.text() for label in page.findChildren(QLabel)]
     assert any("…1234" in text for text in shown)

@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QPalette, QShowEvent
 from PySide6.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
-from dermagui import paths, settings
+from dermagui import api_key, paths, settings
 from dermagui.errors import DermaError
 from dermagui.settings import SETTINGS, Value
 from dermagui.ui import theme
@@ -38,6 +38,7 @@ class SettingsPage(Page):
         self.fields = {key: make_field(setting, partial(self._set, key)) for key, setting in SETTINGS.items()}
         self._locks = {key: self._build_lock() for key in SETTINGS}
         self.key_box = KeyBox(desk, self._bar)
+        self.token_box = KeyBox(desk, self._bar, api_key.HUGGINGFACE)
         self._build()
 
     def _build_lock(self) -> QWidget:
@@ -62,6 +63,8 @@ class SettingsPage(Page):
             column.addWidget(title)
             if "gemini.model" in keys:
                 column.addWidget(self.key_box)
+            if "hub.endpoint" in keys:
+                column.addWidget(self.token_box)
             column.addLayout(self._build_group(keys))
             column.addSpacing(2 * theme.GRID)
         kept = self.tr("Kept in {path}").format(path=settings.settings_file())
@@ -110,6 +113,7 @@ class SettingsPage(Page):
     def read(self) -> None:
         """Shows the values that hold, and where the key is."""
         self.key_box.read()
+        self.token_box.read()
         self.desk.work(_values, self._on_read, owner=self, failed=self._bar.tell_error)
 
     def _on_read(self, read: tuple[dict[str, Value], frozenset[str]]) -> None:
