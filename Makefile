@@ -4,6 +4,7 @@
 # make run     the window, or a command:  make run ARGS="images MY_PROJECT"
 # make bench   the figures of the README
 # make app     freezes the program into dist/dermagui, which needs no Python
+# make deb     packs that folder as a Debian package
 # make lock    write the locks anew from pyproject.toml;  make lock UPGRADE=--upgrade  takes the newest
 # make clean   remove everything that the other targets made
 #
@@ -18,7 +19,7 @@ PIP := $(IN_VENV)python -m pip --disable-pip-version-check --no-input
 # Two installers in one environment get in each other's way.
 .NOTPARALLEL:
 
-.PHONY: demo test run bench app lock clean
+.PHONY: demo test run bench app deb lock clean
 
 # The demo needs no chat engine: that is compiled meanwhile, and goes on after it where it takes longer.
 demo: $(VENV)/app.stamp
@@ -40,6 +41,9 @@ bench: $(VENV)/dev.stamp $(ENGINE)
 
 app: $(VENV)/build.stamp $(ENGINE)
 	$(IN_VENV)python packaging/build_app.py
+
+deb: app
+	$(IN_VENV)python packaging/build_deb.py
 
 test: $(VENV)/dev.stamp $(VENV)/build.stamp $(ENGINE) $(VENV)/training.stamp
 	$(IN_VENV)python packaging/check_system.py --qt

@@ -151,12 +151,20 @@ def host_paths() -> Iterator[str]:
 
 def forget_places() -> None:
     """Writes as many other letters over the folders of this machine that libraries name, in search paths
-    and as the home of the Python that they were built for; a frozen program uses neither.
+    and as the home of the Python that they were built for; a frozen program uses neither. The last part
+    of each stays: linkers keep no second copy of a text that another one ends with, such as the "3.11.7" of
+    "/opt/python/3.11.7", and Python tells its version with it.
     """
     for path in files_inside():
         content = path.read_bytes()
         if PLACES.search(content):
-            path.write_bytes(PLACES.sub(lambda found: b"/nonexistent".ljust(len(found[0]), b"-"), content))
+            path.write_bytes(PLACES.sub(lambda found: nowhere(found[0]), content))
+
+
+def nowhere(place: bytes) -> bytes:
+    """A folder that is not there, with as long a name and the same last part."""
+    folder, slash, last = place.rpartition(b"/")
+    return b"/nonexistent".ljust(len(folder), b"-")[: len(folder)] + slash + last
 
 
 def files_inside() -> Iterator[Path]:

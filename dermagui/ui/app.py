@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] = ()) -> int:
     application = QApplication.instance() or QApplication(["dermagui"])
     assert isinstance(application, QApplication)
     application.setApplicationName("dermagui")
-    application.setDesktopFileName("dermagui")
+    application.setDesktopFileName("org.dermagui.dermagui")
     application.setWindowIcon(icon("dermagui"))
     if parsed.pictures:
         from dermagui.ui.pictures import take_pictures

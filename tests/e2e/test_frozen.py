@@ -10,6 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageChops, ImageStat
+
+from tests.fakes import tiny_models
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,17 +22,9 @@ pytestmark = [
     pytest.mark.skipif(not importlib.util.find_spec("PyInstaller"), reason="make installs PyInstaller"),
 ]
 
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The frozen folder, at another place than the one in which it was built."""
-    built = subprocess.run(
-        [sys.executable, "packaging/build_app.py"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert built.returncode == 0, built.stderr[-2_000:]
-    place = tmp_path_factory.mktemp("frozen") / "dermagui"
-    (ROOT / "dist" / "dermagui").rename(place)
-    return place
+_VIEWS = ("light-none-library.png", "dark-empty-library.png", "light-empty-generate.png")
+_FEWEST_LETTERS = 12
+"""A line with no more different shapes than that is one of boxes."""
 
 
 def run(app: Path, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -83,3 +78,72 @@ def test_the_licences_of_everything_are_inside(app: Path) -> None:
     named = (licences / "system.txt").read_text(encoding="utf-8").splitlines()
     libraries = {path.name for path in (app / "_internal").glob("*.so*") if not path.is_symlink()}
     assert {line.partition(":")[0] for line in named} == libraries
+
+
+def test_the_window_paints_what_it_paints_outside(app: Path, tmp_path: Path) -> None:
+    """Pictures that the windowed program takes of itself: without fonts it would paint boxes and end well."""
+    frozen = _pictures([app / "dermagui"], {"HOME": str(tmp_path)}, tmp_path / "frozen")
+    other = _pictures([sys.executable, "-m", "dermagui"], {"HOME": str(tmp_path)}, tmp_path / "other")
+    for name in _VIEWS:
+        assert len(_letters(frozen / name)) > _FEWEST_LETTERS
+        with Image.open(frozen / name) as ours, Image.open(other / name) as theirs:
+            differing = ImageChops.difference(ours.convert("L"), theirs.convert("L"))
+        assert ImageStat.Stat(differing).mean[0] < 1, name
+
+
+def test_boxes_are_not_taken_for_letters(app: Path, tmp_path: Path) -> None:
+    """The same look at the same program on a computer without fonts fails."""
+    (tmp_path / "fonts").mkdir()
+    configuration = tmp_path / "fonts.conf"
+    configuration.write_text(f"<fontconfig><dir>{tmp_path / 'fonts'}</dir></fontconfig>", encoding="utf-8")
+    bare = {"HOME": str(tmp_path), "FONTCONFIG_FILE": str(configuration)}
+    pictures = _pictures([app / "dermagui"], bare, tmp_path / "pictures")
+    for name in _VIEWS:
+        assert len(_letters(pictures / name)) <= _FEWEST_LETTERS
+
+
+def _pictures(program: list[str | Path], environment: dict[str, str], folder: Path) -> Path:
+    done = subprocess.run(
+        [*program, "window", "--pictures", folder],
+        env=environment,
+        cwd=ROOT if program[0] == sys.executable else folder.parent,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2_000:]
+    assert "Traceback" not in done.stderr, done.stderr[-2_000:]
+    return folder
+
+
+def _letters(picture: Path) -> set[bytes]:
+    """The different shapes between blank columns in the line at the foot, which says what this is not for."""
+    with Image.open(picture) as image:
+        line = image.convert("L").crop((0, image.height - 22, image.width // 2, image.height - 2))
+    paper = line.getpixel((line.width - 1, 10))
+    ink = line.point([255 * (abs(value - paper) > 60) for value in range(256)])  # type: ignore[operator]
+    shapes, shape = set(), b""
+    for x in range(ink.width):
+        column = ink.crop((x, 0, x + 1, ink.height)).tobytes()
+        if any(column):
+            shape += column
+        else:
+            shapes.add(shape)
+            shape = b""
+    return shapes - {b""}
+
+
+def test_the_frozen_program_chats(app: Path, tmp_path: Path) -> None:
+    """Its llama.cpp lies inside and answers as the one outside does."""
+    arguments = ["chat", "--model", str(tiny_models.llama_pair(tmp_path).model), "--prompt", "What is seen?"]
+    arguments += ["--max-tokens", "8", "--threads", "1", "--gpu-layers", "0", "--json"]
+    frozen = run(app, tmp_path / "home", *arguments)
+    assert frozen.returncode == 0, frozen.stderr[-2_000:]
+    other = subprocess.run(
+        [sys.executable, "-m", "dermagui", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert other.returncode == 0, other.stderr[-2_000:]
+    said = [json.loads(output)["tokens"] for output in (frozen.stdout, other.stdout)]
+    assert said[0]
+    assert said[0] == said[1]
