@@ -22,6 +22,9 @@ def declare(commands: Commands) -> None:
     parser.add_argument(
         "--repair", action="store_true", help="install: remove what is there and make it anew"
     )
+    parser.add_argument(
+        "--base", type=Path, metavar="FOLDER|NAME", help="check: whether this model would fit"
+    )
     parser.add_argument("--yes", action="store_true", help="do not ask")
     json_argument(parser)
     parser.set_defaults(run=_run)
@@ -35,12 +38,19 @@ def _run(arguments: Arguments) -> int:
 def _check(arguments: Arguments) -> int:
     from dermagui.errors import DermaError
     from dermagui.texts import sentence
+    from dermagui.training.base_model import find_base, read_base
     from dermagui.training.environment import find_environment, training_folder
+    from dermagui.training.fitting import estimate, fit_light
     from dermagui.training.hardware import light, look
     from dermagui.training.recipe import list_recipes
 
     hardware = look(training_folder())
     lights = {recipe.name: light(recipe, hardware) for recipe in list_recipes()}
+    fits = {}
+    if arguments.base:
+        base = read_base(find_base(arguments.base))
+        fits = {recipe.name: estimate(base, recipe.settings) for recipe in list_recipes()}
+        lights = {name: fit_light(fit, hardware) for name, fit in fits.items()}
     try:
         environment, problem = asdict(find_environment()), ""
     except DermaError as error:
@@ -50,6 +60,7 @@ def _check(arguments: Arguments) -> int:
             {
                 "hardware": hardware.as_json(),
                 "recipes": lights,
+                "fits": {name: fit.as_json() for name, fit in fits.items()},
                 "environment": environment,
                 "problem": problem,
             }
@@ -62,7 +73,8 @@ def _check(arguments: Arguments) -> int:
     memory, disk = hardware.memory_bytes / 1e9, hardware.disk_free_bytes / 1e9
     say(f"{memory:.0f} GB memory, {disk:.0f} GB free on the disk")
     for name, colour in lights.items():
-        say(f"  {name}: {colour}")
+        wanted = f", about {fits[name].total / 1e9:.1f} GB" if name in fits else ""
+        say(f"  {name}: {colour}{wanted}")
     say(problem or "The training environment is ready.")
     return 0
 

@@ -80,6 +80,15 @@ def test_the_light_goes_by_the_estimate_and_what_is_free(tmp_path: Path) -> None
     assert fit_light(fit, hardware) == "red"
 
 
+def test_the_check_tells_what_a_base_would_take(tmp_path: Path) -> None:
+    base = large_base(tmp_path / "base")
+    fits = run("train-env", "check", "--base", base, "--json").json["fits"]
+    assert fits["quality"]["total"] > fits["default"]["total"] > fits["default"]["weights"]
+    total = estimate(read_base(base), find_recipe("default").settings).total
+    assert f", about {total / 1e9:.1f} GB" in run("train-env", "check", "--base", base).out
+    assert "hf download" in run("train-env", "check", "--base", "some/one", code=3).err
+
+
 @pytest.mark.parametrize(
     "content", [None, b"", b"\xff" * 64, b"\x02\0\0\0\0\0\0\0[]", b"\x05\0\0\0\0\0\0\0{"]
 )
