@@ -39,7 +39,7 @@ def _build(arguments: Arguments) -> int:
         "bundle",
         parameters,
         inline=arguments.inline,
-        handlers={"stage": _say_stage, "parity": _say_parity},
+        handlers={"stage": _say_stage, "parity": _say_parity, "clinical": _say_clinical},
     )
     figures = end["figures"]
     if arguments.json:
@@ -58,14 +58,27 @@ def _say_parity(event: dict[str, Any]) -> None:
     say(f"  {event['quantization']}: {event['difference']:.5f} nats a token off, {told}")
 
 
+def _say_clinical(told: dict[str, Any]) -> None:
+    from dermagui.training.card import RATES, clinical_in_words, rate_in_words
+
+    for name, title in RATES.items() if told["base"] else ():
+        tuned, base = (rate_in_words(told[side][name]) for side in ("tuned", "base"))
+        say(f"  {title}: {tuned}; of the base {base}")
+    say(clinical_in_words(told))
+
+
 def _check(arguments: Arguments) -> int:
     from dermagui.chat.bundle import check_bundle, find_bundle
     from dermagui.cli.model import Console
 
     bundle = find_bundle(arguments.bundle)
     check_bundle(bundle, Console())
+    about, clinical = bundle.about, bundle.about.gates.get("clinical")
     if arguments.json:
-        print_json({"bundle": bundle.name, "gates": bundle.about.gates, "run": bundle.about.training_run})
+        told = {"bundle": bundle.name, "ready": about.ready, "gates": about.gates, "metrics": about.metrics}
+        print_json({**told, "run": about.training_run})
     else:
         say(f"{bundle.name}: every file is as it was made.")
+        if isinstance(clinical, dict):
+            _say_clinical(clinical)
     return 0

@@ -42,7 +42,7 @@ def dataset_card(manifest: Mapping[str, Any]) -> str:
     strictest = licences["strictest"]
     return Template((resources() / "templates" / "dataset-card.md").read_text(encoding="utf-8")).substitute(
         front_matter=_front_matter(manifest),
-        name=_plain(manifest["name"]),
+        name=plain(manifest["name"]),
         notice=manifest["notice"],
         pairs=counts["pairs"],
         images=counts["images"],
@@ -58,8 +58,8 @@ def dataset_card(manifest: Mapping[str, Any]) -> str:
         near_duplicates=_near_duplicates(splits["near_duplicates"]),
         splits=_split_table(splits["ratios"], counts["by"].get("split", {})),
         licence=strictest["name"],
-        licence_sources=", ".join(map(_plain, strictest["sources"])) or "no source",
-        sources=_table(
+        licence_sources=", ".join(map(plain, strictest["sources"])) or "no source",
+        sources=table(
             ("Source", "Licence", "Attribution"),
             (
                 (line["source"], line["licence"] or "not stated", line["attribution"])
@@ -94,7 +94,7 @@ def _generators(generators: Sequence[Mapping[str, str]]) -> str:
     if not generators:
         return "No model wrote any of these pairs."
     names = ("provider", "model", "terms_date", "tier", "note")
-    return _table(
+    return table(
         ("Provider", "Model", "Terms of", "Tier", "What the terms say"),
         ([line[name] for name in names] for line in generators),
     )
@@ -103,12 +103,12 @@ def _generators(generators: Sequence[Mapping[str, str]]) -> str:
 def _count_tables(by: Mapping[str, Mapping[str, int]]) -> Iterable[str]:
     for name, title in _COUNT_TITLES.items():
         if name in by:
-            yield _table((title, "Pairs"), by[name].items())
+            yield table((title, "Pairs"), by[name].items())
 
 
 def _split_table(ratios: Mapping[str, float], counts: Mapping[str, int]) -> str:
     rows = ((split, f"{ratio:.1%}", counts.get(split, 0)) for split, ratio in ratios.items())
-    return _table(("Split", "Asked for", "Pairs"), rows)
+    return table(("Split", "Asked for", "Pairs"), rows)
 
 
 def _near_duplicates(leaks: Sequence[Mapping[str, Any]]) -> str:
@@ -119,12 +119,13 @@ def _near_duplicates(leaks: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def _table(titles: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
-    lines = [titles, ["---"] * len(titles), *([_plain(cell) for cell in row] for row in rows)]
+def table(titles: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
+    """A table of Markdown."""
+    lines = [titles, ["---"] * len(titles), *([plain(cell) for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _plain(value: object) -> str:
+def plain(value: object) -> str:
     """A value as text that Markdown and HTML leave alone, on one line."""
     text = " ".join(str(value).split())
     for sign in "\\`*_[]|<>#":

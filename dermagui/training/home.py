@@ -1,16 +1,18 @@
-"""The job that brings a tuned model home: merged, converted, quantized, compared, and made a bundle of."""
+"""The job that brings a tuned model home: merged, converted, quantized, compared, tested, a bundle."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from dermagui.chat.bundle import About, Bundle, add_model
 from dermagui.chat.gguf_header import read_header
+from dermagui.chat.session import ModelFiles
+from dermagui.datasets.manifest import MANIFEST_NAME
 from dermagui.errors import DataError, UserError
 from dermagui.jobs.report import Report
 from dermagui.jobs.work import Parameters
@@ -18,19 +20,22 @@ from dermagui.paths import display_path
 from dermagui.records import Changes, Progress
 from dermagui.storage.database import Row, Store
 from dermagui.training.base_model import BaseModel, read_base
+from dermagui.training.card import CARD_NAME, write_card
 from dermagui.training.children import run_native, run_program
+from dermagui.training.clinical import Clinical, ask_cases, choose_cases, labels_of, untested
+from dermagui.training.clinical import judge as judge_clinically
 from dermagui.training.environment import converter_folder, find_environment, worker_script
 from dermagui.training.folder import get_training, runs_folder, weights_of
 from dermagui.training.parity import Verdict, choose_probes, judge, read_scores
-from dermagui.training.recipe import list_recipes
+from dermagui.training.recipe import PARITY_LIMIT, Recipe, list_recipes
 from dermagui.training.run_state import RunState, read_run
 from dermagui.training.scoring import Score, quantize, score_gguf
 
 QUANTIZATIONS = ("Q4_K_M", "Q5_K_M", "Q8_0", "F16")
 PROJECTORS = ("f16", "q8_0")
-_STAGES = ("merge", "convert", "quantize", "compare", "register")
-_DISK_FACTOR = 3
-"""Merged, converted and quantized files lie side by side for a while; together at most so often the base."""
+_STAGES = ("merge", "convert", "quantize", "compare", "clinical", "register")
+_DISK_FACTOR = 4
+"""Files of the tuned model and of its base lie side by side; together at most so often the base."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,11 @@ class Files:
     def mmproj(self) -> Path:
         """Its image part as GGUF: always made anew, since its tensors may have been trained."""
         return self.folder / "mmproj.gguf"
+
+    @property
+    def base(self) -> Path:
+        """The same files of the base, to compare with."""
+        return self.folder / "base"
 
     @property
     def log(self) -> Path:
@@ -82,18 +92,27 @@ def run(store: Store, parameters: Parameters, report: Report) -> Changes:
     files = Files(folder / "home")
     shutil.rmtree(files.folder, ignore_errors=True)
     files.folder.mkdir()
+    recipe = _recipe_of(training)
+    limit = recipe.parity_limit if recipe else PARITY_LIMIT
     try:
-        model = _make_files(files, base, weights, parameters, report)
-        verdicts = compare(folder, files, base, weights, model, parameters["quantization"], report)
+        model = _make_files(files, base, weights, parameters, report, lambda stage: _tell(report, stage))
+        verdicts = compare(folder, files, base, weights, model, parameters["quantization"], report, limit)
         adapter = make_adapter(folder, base, weights, report)
+        clinical = _test_clinically(folder, files, base, model, parameters, report)
         _tell(report, "register")
-        about = _about(training, verdicts)
-        bundle = add_model(model, files.mmproj, name, report, about)
+        bundle = add_model(model, files.mmproj, name, report, _about(training, verdicts, clinical))
+        write_card(bundle, training, base.kind, _manifest_of(folder))
     finally:
-        for path in (files.merged, files.text, *files.folder.glob("*.gguf")):
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    figures = _figures(bundle, verdicts) | {"adapter": display_path(adapter) if adapter else ""}
+        _clear(files)
+    figures = _figures(bundle, verdicts, clinical) | {"adapter": display_path(adapter) if adapter else ""}
     return Changes(("bundles",), figures)
+
+
+def _clear(files: Files) -> None:
+    for folder in (files.merged, files.base):
+        shutil.rmtree(folder, ignore_errors=True)
+    for path in files.folder.glob("*.gguf*"):
+        path.unlink()
 
 
 def _refuse(base: BaseModel, name: str, folder: Path) -> None:
@@ -111,15 +130,22 @@ def _tell(report: Report, stage: str) -> None:
     report.progress(Progress(_STAGES.index(stage), len(_STAGES), "stages"))
 
 
-def _make_files(files: Files, base: BaseModel, weights: Path, parameters: Parameters, report: Report) -> Path:
+def _make_files(
+    files: Files,
+    base: BaseModel,
+    weights: Path,
+    parameters: Parameters,
+    report: Report,
+    tell: Callable[[str], None],
+) -> Path:
     """Merges, converts, quantizes; returns the language part as it was asked for."""
     python = find_environment().python
-    _tell(report, "merge")
+    tell("merge")
     run_program([python, worker_script("merge"), base.folder, weights, files.merged], files.log, report)
-    _tell(report, "convert")
+    tell("convert")
     convert(python, files.merged, files.text, "f16", files.log, report)
     convert(python, files.merged, files.mmproj, parameters["mmproj"], files.log, report, image_part=True)
-    _tell(report, "quantize")
+    tell("quantize")
     quantization = parameters["quantization"]
     if quantization == "F16":
         return files.text
@@ -181,13 +207,15 @@ def compare(
     model: Path,
     quantization: str,
     report: Report,
+    limit: float,
 ) -> list[Verdict]:
-    """The gate: the 16-bit files against the trained model, then what will be used.
+    """The gate: the 16-bit files against the trained model, then what will be used, within ``limit`` where
+    the file is smaller than Q8_0.
 
     Raises ``DataError`` ``train.parity_failed`` with the first verdict that is against it.
     """
     _tell(report, "compare")
-    probes = choose_probes(_held_out(folder))
+    probes = choose_probes(_lines_of(folder, "test.jsonl", "eval.jsonl", "train.jsonl"))
     rows = folder / "parity.jsonl"
     rows.write_text("".join(json.dumps(row) + "\n" for row in probes), encoding="utf-8")
     scores = files.folder / "trained.jsonl"
@@ -197,7 +225,7 @@ def compare(
     verdicts = []
     for path, kind in dict.fromkeys([(files.text, "F16"), (model, quantization)]):
         found = score_files(path, files.mmproj, probes, trained, folder, report)
-        verdict = judge(trained, found, kind)
+        verdict = judge(trained, found, kind, limit)
         report.tell("parity", **asdict(verdict))
         verdicts.append(verdict)
         if not verdict.passed:
@@ -227,15 +255,47 @@ def score_files(
     return [Score(**{**one, "size": tuple(one["size"])}) for one in told]
 
 
-def _held_out(folder: Path) -> list[dict[str, Any]]:
+def _lines_of(folder: Path, *names: str) -> list[dict[str, Any]]:
     """The rows that were not learnt from first: a gate must not depend on what was learnt by heart."""
-    names = ("test.jsonl", "eval.jsonl", "train.jsonl")
     texts = [(folder / name).read_text(encoding="utf-8") for name in names if (folder / name).exists()]
     return [json.loads(line) for text in texts for line in text.splitlines()]
 
 
-def _about(training: Row, verdicts: Sequence[Verdict]) -> About:
-    recipe = next((one for one in list_recipes() if one.name == training["recipe"]["name"]), None)
+def _test_clinically(
+    folder: Path, files: Files, base: BaseModel, model: Path, parameters: Parameters, report: Report
+) -> Clinical:
+    """The second gate: tuned and base model about the pictures of the test split, or else of that for
+    validation, by which the best moment of the training was chosen.
+    """
+    _tell(report, "clinical")
+    found = (choose_cases(_lines_of(folder, name)) for name in ("test.jsonl", "eval.jsonl"))
+    cases = next((cases for cases in found if len(labels_of(cases)) > 1), [])
+    if not cases:
+        clinical = untested()
+    else:
+        labels = labels_of(cases)
+        tuned = ask_cases(ModelFiles(model, files.mmproj), cases, labels, folder, report)
+        shutil.rmtree(files.merged)
+        plain = Files(files.base)
+        plain.folder.mkdir()
+        before = _make_files(plain, base, base.folder, parameters, report, lambda _: None)
+        given = ask_cases(ModelFiles(before, plain.mmproj), cases, labels, folder, report)
+        clinical = judge_clinically(cases, given, tuned)
+    report.tell("clinical", **clinical.told())
+    return clinical
+
+
+def _manifest_of(folder: Path) -> dict[str, Any] | None:
+    path = folder / "dataset" / MANIFEST_NAME
+    return json.loads(path.read_bytes()) if path.exists() else None
+
+
+def _recipe_of(training: Row) -> Recipe | None:
+    return next((one for one in list_recipes() if one.name == training["recipe"]["name"]), None)
+
+
+def _about(training: Row, verdicts: Sequence[Verdict], clinical: Clinical) -> About:
+    recipe = _recipe_of(training)
     note = " It learnt from a rehearsal, and knows nothing about skin." if training["simulated"] else ""
     return About(
         licence=recipe.licence if recipe else "",
@@ -245,16 +305,20 @@ def _about(training: Row, verdicts: Sequence[Verdict]) -> About:
         source="trained on this computer",
         training_run=training["uid"],
         dataset=training["dataset_uid"],
-        metrics={name: training["figures"].get(name) for name in ("last_loss", "best_eval_loss", "steps")},
-        gates={"parity": [asdict(verdict) for verdict in verdicts]},
+        metrics={name: training["figures"].get(name) for name in ("last_loss", "best_eval_loss", "steps")}
+        | {"clinical": {"base": clinical.told()["base"], "tuned": clinical.told()["tuned"]}},
+        gates={"parity": [asdict(verdict) for verdict in verdicts], "clinical": clinical.told()},
     )
 
 
-def _figures(bundle: Bundle, verdicts: Sequence[Verdict]) -> dict[str, object]:
+def _figures(bundle: Bundle, verdicts: Sequence[Verdict], clinical: Clinical) -> dict[str, object]:
     return {
         "bundle": bundle.name,
         "folder": display_path(bundle.folder),
         "size_bytes": bundle.size_bytes,
         "quantization": bundle.quantization,
         "parity": [asdict(verdict) for verdict in verdicts],
+        "clinical": clinical.told(),
+        "ready": bundle.about.ready,
+        "card": display_path(bundle.folder / CARD_NAME),
     }

@@ -21,8 +21,6 @@ PROBES = 8
 
 LIMITS = {"F16": 0.02, "Q8_0": 0.05}
 """How far the mean log-probability of the references may lie off, in nats a token."""
-OTHER_LIMIT = 0.25
-"""For smaller files, where a recipe names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +73,16 @@ def read_scores(path: Path) -> list[dict[str, Any]]:
 
 
 def judge(
-    trained: Sequence[dict[str, Any]], found: Sequence[Score], quantization: str, limit: float | None = None
+    trained: Sequence[dict[str, Any]], found: Sequence[Score], quantization: str, limit: float = 0.25
 ) -> Verdict:
-    """Compares the scores of the probes, of which the second half is shuffled."""
+    """Compares the scores of the probes, of which the second half is shuffled.
+
+    ``limit`` is what the recipe allows files that are smaller than those of ``LIMITS``.
+    """
     pairs = list(zip(trained, found, strict=True))
     tokens = sum(score.tokens for _, score in pairs)
     difference = sum(abs(score.log_probability - told["log_probability"]) for told, score in pairs) / tokens
-    allowed = LIMITS.get(quantization, OTHER_LIMIT) if limit is None else limit
+    allowed = LIMITS.get(quantization, limit)
     half = len(found) // 2
     true_score, shuffled_score = _mean(found[:half]), _mean(found[half:])
     equal = sum(score.first == told["first"] for told, score in pairs)

@@ -39,6 +39,9 @@ SETTINGS: dict[str, type] = {
 0 for all; ``image_side`` is the longest side in pixels, where the model leaves that free.
 """
 
+PARITY_LIMIT = 0.25
+"""Nats a token; see ``Recipe.parity_limit``."""
+
 _AT_LEAST_ONE = ("rank", "alpha", "epochs", "batch", "accumulation", "learning_rate", "save_steps")
 _CHOICES = {"method": ("lora", "full"), "dtype": ("bfloat16", "float16")}
 
@@ -62,6 +65,8 @@ class Recipe:
     unverified: bool
     """Whether nobody has run it here yet."""
     settings: dict[str, Any]
+    parity_limit: float = PARITY_LIMIT
+    """How far a file smaller than Q8_0 may lie off the trained model, in nats a token."""
 
 
 def list_recipes() -> list[Recipe]:
