@@ -85,7 +85,7 @@ def test_the_check_tells_what_a_base_would_take(tmp_path: Path) -> None:
     fits = run("train-env", "check", "--base", base, "--json").json["fits"]
     assert fits["quality"]["total"] > fits["default"]["total"] > fits["default"]["weights"]
     total = estimate(read_base(base), find_recipe("default").settings).total
-    assert f", about {total / 1e9:.1f} GB" in run("train-env", "check", "--base", base).out
+    assert f", about {total / 1e9:.1f} GB" in run("train-env", "check", "--base", base).err
     assert "hf download" in run("train-env", "check", "--base", "some/one", code=3).err
 
 
