@@ -132,7 +132,7 @@ def test_without_accepted_pairs_data_is_red_and_says_where_to_go(
     assert "Review" in page.data.said
     assert not page.data.next.isVisible()
     assert not page.data._check.start.isEnabled()
-    assert page.road.buttons[0].accessibleName() == "1  Data: Something is missing"
+    assert page.road.buttons[0].accessibleName() == "1  Data: To do"
 
 
 def test_the_check_is_a_job_whose_findings_stay(page: TrainPage, own_demo: Path, wait_until: Wait) -> None:
@@ -384,6 +384,19 @@ def test_gates_say_their_figures_and_whether_they_were_passed() -> None:
     assert "does not look at the pictures" in said
     assert parity_words(None)[0] is Light.OPEN
     assert clinical_words(None)[0] is Light.OPEN
+
+
+def test_a_model_that_finds_fewer_malignant_lesions_is_not_ready_and_says_by_how_many() -> None:
+    was = {"value": 0.9, "low": 0.8, "high": 0.96, "n": 60}
+    now = {"value": 0.5, "low": 0.37, "high": 0.62, "n": 60}
+    names = ("accuracy", "balanced_accuracy", "malignant_sensitivity", "refusals")
+    gate = {"state": "fell", "base": dict.fromkeys(names, was), "tuned": dict.fromkeys(names, now)}
+    light, said = clinical_words(gate)
+    assert light is Light.RED
+    assert "Malignant ones found: 0.90 (0.80 – 0.96), now 0.50 (0.37 – 0.62), n = 60." in said
+    assert clinical_words({"state": "few"})[0] is Light.AMBER
+    assert clinical_words({"state": "passed"})[0] is Light.GREEN
+    assert clinical_words({"state": "untested"})[0] is Light.OPEN
 
 
 # -- the road -----------------------------------------------------------------------------------

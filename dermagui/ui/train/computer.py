@@ -105,7 +105,8 @@ class ComputerStation(Station):
         self.remove.setEnabled(made is not None or not _is_lacking(problem))
         if made is None:
             assert problem is not None
-            self._state.setText(texts.worded(problem))
+            lacking = _is_lacking(problem)
+            self._state.setText(self.tr("There is none yet.") if lacking else texts.worded(problem))
             light = Light.BUSY if self._install.is_running else Light.RED
             self.shine(light, self.tr("Trainings need an environment of their own; install it here."))
             return

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from PySide6.QtWidgets import QCheckBox, QFormLayout, QLineEdit, QVBoxLayout
+from PySide6.QtWidgets import QCheckBox, QFormLayout, QLineEdit, QSpinBox, QVBoxLayout
 
 from dermagui.jobs.report import Event
 from dermagui.training.data_check import check_parameters
@@ -33,6 +34,9 @@ class DataStation(Station):
         self.simulated = QCheckBox(self.tr("Learn from rehearsed pairs too (to try everything out)"))
         self.split = QLineEdit("80/10/10")
         self.split.setMaximumWidth(16 * theme.GRID)
+        self.texts_file = QLineEdit()
+        self.texts_file.setPlaceholderText(self.tr("None; else a file of lines with question and answer"))
+        self.texts_share = QSpinBox()
         self._counts = sentence_label()
         self._found = QVBoxLayout()
         self._found.setSpacing(theme.GRID // 2)
@@ -45,6 +49,11 @@ class DataStation(Station):
         self.next.setText(self.tr("Next: Computer"))
         form = QFormLayout()
         form.addRow(self.tr("Shares to learn, watch, keep (percent)"), self.split)
+        form.addRow(self.tr("Pairs without a picture"), self.texts_file)
+        self.texts_share.setRange(0, 90)
+        self.texts_share.setValue(10)
+        self.texts_share.setSuffix(" %")
+        form.addRow(self.tr("Their share of all that is learnt"), self.texts_share)
         frozen = self.tr(
             "A training freezes these pairs into a dataset of its own, with manifest and card; no patient or "
             "lesion is on both sides. What you change here later changes nothing about it."
@@ -63,6 +72,13 @@ class DataStation(Station):
     def parameters(self) -> dict[str, Any]:
         """What check and training are started with, as far as it concerns pairs."""
         return {"simulated": self.simulated.isChecked(), "split": self.split.text().strip()}
+
+    def texts(self) -> dict[str, Any]:
+        """What a training is told of pairs without a picture."""
+        path = self.texts_file.text().strip()
+        if not path:
+            return {}
+        return {"texts": Path(path), "text_share": self.texts_share.value() / 100}
 
     def check(self) -> None:
         """Starts the look at all pairs and pictures."""

@@ -178,13 +178,27 @@ def tuned_bundles() -> list[Bundle]:
     return [bundle for bundle in list_bundles() if bundle.about.training_run]
 
 
-def base_facts(folder: str) -> tuple[str, bool, int]:
-    """A base's kind, whether it can become GGUF, and its weights in bytes. Raises like ``read_base``."""
-    from dermagui.training.base_model import read_base
+@dataclass(frozen=True, slots=True)
+class BaseFacts:
+    """A base on this computer, and what tuning it takes of a card by an estimate."""
 
-    base = read_base(Path(folder))
-    return (
-        base.kind,
-        base.becomes_gguf,
-        sum(path.stat().st_size for path in base.folder.glob("*.safetensors")),
-    )
+    folder: Path
+    kind: str
+    becomes_gguf: bool
+    needed_bytes: int | None
+    """None where its weights are not in the form that can be looked into."""
+    light: str
+
+
+def base_facts(wanted: str, settings: dict[str, Any], hardware: Hardware | None) -> BaseFacts:
+    """A base by its folder or its name on the hub. Raises like ``find_base`` and ``read_base``."""
+    from dermagui.training.base_model import find_base, read_base
+    from dermagui.training.fitting import estimate, fit_light
+
+    base = read_base(find_base(Path(wanted)))
+    try:
+        fit = estimate(base, settings)
+    except DermaError:
+        return BaseFacts(base.folder, base.kind, base.becomes_gguf, None, "")
+    light = fit_light(fit, hardware) if hardware is not None and hardware.cards else ""
+    return BaseFacts(base.folder, base.kind, base.becomes_gguf, fit.total, light)

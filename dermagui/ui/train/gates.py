@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QCoreApplication
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from dermagui.ui import theme
@@ -18,10 +18,32 @@ if TYPE_CHECKING:
     from dermagui.chat.bundle import Bundle
 
 _FAULTS = {
-    "inputs": "the two did not get the same pictures and words",
-    "first_token": "the first word differs",
-    "difference": "the answers are too far off",
-    "shuffled": "it does not look at the pictures",
+    "inputs": str(QT_TRANSLATE_NOOP("train", "the two did not get the same pictures and words")),
+    "first_token": str(QT_TRANSLATE_NOOP("train", "the first word differs")),
+    "difference": str(QT_TRANSLATE_NOOP("train", "the answers are too far off")),
+    "shuffled": str(QT_TRANSLATE_NOOP("train", "it does not look at the pictures")),
+}
+
+_CLINICAL = {
+    "passed": str(QT_TRANSLATE_NOOP("train", "It finds malignant lesions no worse than its base.")),
+    "fell": str(
+        QT_TRANSLATE_NOOP(
+            "train",
+            "It finds fewer malignant lesions than its base did: it is not ready.",
+        )
+    ),
+    "few": str(
+        QT_TRANSLATE_NOOP("train", "Too few malignant lesions were held out to say, so it is not ready.")
+    ),
+    "untested": str(
+        QT_TRANSLATE_NOOP("train", "The held-out pictures have no labels, so nobody knows: it is not ready.")
+    ),
+}
+_FIGURES = {
+    "malignant_sensitivity": str(QT_TRANSLATE_NOOP("train", "Malignant ones found")),
+    "balanced_accuracy": str(QT_TRANSLATE_NOOP("train", "Balanced accuracy")),
+    "accuracy": str(QT_TRANSLATE_NOOP("train", "Accuracy")),
+    "refusals": str(QT_TRANSLATE_NOOP("train", "Answers that name no label")),
 }
 
 
@@ -123,14 +145,22 @@ def clinical_words(gate: object) -> tuple[Light, str]:
             "worse at finding what is malignant.",
         )
         return Light.OPEN, said
-    told = [f"{name.replace('_', ' ')} {_told(value)}" for name, value in gate.items() if name != "ready"]
-    ready = gate.get("ready", gate.get("passed"))
-    light = Light.OPEN if ready is None else Light.GREEN if ready else Light.RED
-    return light, "; ".join(told)
+    lights = {"passed": Light.GREEN, "fell": Light.RED, "few": Light.AMBER}
+    state = str(gate.get("state"))
+    told = [QCoreApplication.translate("train", _CLINICAL[state])] if state in _CLINICAL else []
+    for key, title in _FIGURES.items():
+        sides = [gate[side][key] for side in ("base", "tuned") if gate.get(side)]
+        if len(sides) == 2:
+            name = QCoreApplication.translate("train", title)
+            was, now = (_rate_words(rate) for rate in sides)
+            text = QCoreApplication.translate("train", "{name}: {was}, now {now}, n = {n}.")
+            told.append(text.format(name=name, was=was, now=now, n=whole(sides[1]["n"])))
+    return lights.get(state, Light.OPEN), " ".join(told)
 
 
-def _told(value: object) -> str:
-    return figure(value) if isinstance(value, float) else str(value)
+def _rate_words(rate: Mapping[str, Any]) -> str:
+    low, high = figure(rate["low"], 2), figure(rate["high"], 2)
+    return f"{figure(rate['value'], 2)} ({low} – {high})"
 
 
 def _megabytes(size_bytes: int) -> str:

@@ -22,7 +22,8 @@ from dermagui.ui.train.parts import JobButton, action_button
 from dermagui.ui.train.recipe import RecipeStation
 from dermagui.ui.train.run import RunStation
 from dermagui.ui.train.station import Road, Station
-from dermagui.ui.widgets.bar import Bar
+from dermagui.ui.train.words import gigabytes
+from dermagui.ui.widgets.bar import Bar, Level
 from dermagui.ui.widgets.pages import Pages
 
 _DATA_KINDS = frozenset({"pairs", "verdicts", "files", "metadata", "sources", "jobs"})
@@ -92,7 +93,7 @@ class TrainPage(Page):
             station.ahead.connect(self.next_station)
             self._light(n)
         for button in self._buttons.values():
-            button.ended.connect(lambda _: self._look_everywhere())
+            button.ended.connect(self._on_job_ended)
         self.jobs.changed.connect(self._on_jobs_changed)
         self.jobs.told.connect(self._on_jobs_told)
 
@@ -210,6 +211,21 @@ class TrainPage(Page):
                 if kind == "bundle":
                     self.model.hear(event)
                 button.hear(event)
+
+    def _on_job_ended(self, event: Event) -> None:
+        self._look_everywhere()
+        figures = event.get("figures") or {}
+        if figures.get("trial"):
+            text = self.tr("One step worked on {device} with {backend}; it took {size} of memory at most.")
+            told = text.format(
+                device=figures["device"],
+                backend=figures["backend"],
+                size=gigabytes(figures["memory_bytes"] or 0),
+            )
+            self.bar.tell(told, Level.DONE)
+        elif figures.get("exported"):
+            text = self.tr("{path} holds all that another computer needs; its README.md tells how to go on.")
+            self.bar.tell(text.format(path=figures["exported"]), Level.DONE)
 
     def _tell(self, error: DermaError) -> None:
         if error.code == "network.airplane":

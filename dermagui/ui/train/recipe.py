@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import (
@@ -31,6 +30,7 @@ from dermagui.ui.jobs import Jobs
 from dermagui.ui.train import desk_work
 from dermagui.ui.train.computer import ComputerStation
 from dermagui.ui.train.data import DataStation
+from dermagui.ui.train.desk_work import BaseFacts
 from dermagui.ui.train.parts import buttons_row, sentence_label, subtitle, word_button
 from dermagui.ui.train.settings_form import SettingsForm
 from dermagui.ui.train.station import Station
@@ -51,7 +51,7 @@ class RecipeStation(Station):
         super().__init__(self.tr("Recipe"), desk, jobs, bar)
         self._data, self._computer = data, computer
         self._recipes = {recipe.name: recipe for recipe in list_recipes()}
-        self._asked = ""
+        self._found: Path | None = None
         self.cards: dict[str, QRadioButton] = {}
         self._fits: dict[str, QLabel] = {}
         self._group = QButtonGroup(self)
@@ -171,6 +171,7 @@ class RecipeStation(Station):
         self._terms.setText(f"⚠ {self.recipe.terms}" if self.recipe.terms else "")
         self._terms.setVisible(bool(self.recipe.terms))
         self.form.show_settings(self.recipe.settings)
+        self._timer.start()
         self.look()
 
     # -- the base -------------------------------------------------------------------------------
@@ -181,30 +182,41 @@ class RecipeStation(Station):
             self.base.setText(found)
 
     def _on_base_changed(self) -> None:
-        self._asked = ""
+        self._found = None
         self._timer.start()
         self._judge()
 
     def _look_at_base(self) -> None:
-        folder = self.base.text().strip()
-        if folder:
-            look = partial(desk_work.base_facts, folder)
+        wanted = self.base.text().strip()
+        if wanted:
+            facts = self._computer.facts
+            look = partial(
+                desk_work.base_facts, wanted, self.recipe.settings, facts.hardware if facts else None
+            )
             self.desk.work(
-                look, partial(self._on_base_read, folder), owner=self, failed=self._on_base_refused
+                look, partial(self._on_base_read, wanted), owner=self, failed=self._on_base_refused
             )
 
-    def _on_base_read(self, folder: str, facts: tuple[str, bool, int]) -> None:
-        if folder != self.base.text().strip():
+    def _on_base_read(self, wanted: str, facts: BaseFacts) -> None:
+        if wanted != self.base.text().strip():
             return
-        kind, comes_home, size_bytes = facts
         home = (
             self.tr("it can become a model for the chat")
-            if comes_home
+            if facts.becomes_gguf
             else self.tr("it can be trained, and never become a model for the chat")
         )
-        told = self.tr("A {kind} with {size} of weights; {home}.")
-        self._base_said.setText(told.format(kind=kind, size=gigabytes(size_bytes), home=home))
-        self._asked = folder
+        told = [self.tr("A {kind}; {home}.").format(kind=facts.kind, home=home)]
+        if facts.needed_bytes is not None:
+            needed = self.tr("With this recipe it takes about {size} of graphics memory, by an estimate")
+            fits = {
+                "green": self.tr("it fits"),
+                "amber": self.tr("it fits with little to spare"),
+                "red": self.tr("it does not fit into what is free"),
+            }
+            said = [needed.format(size=gigabytes(facts.needed_bytes)), fits.get(facts.light, "")]
+            told.append("; ".join(part for part in said if part) + ".")
+        self._base_said.setText(" ".join(told))
+        self._found = facts.folder
         self._judge()
 
     def _on_base_refused(self, error: DermaError) -> None:
@@ -212,7 +224,7 @@ class RecipeStation(Station):
         self._judge()
 
     def _judge(self) -> None:
-        if not self._asked:
+        if self._found is None:
             said = self.tr(
                 "Choose the folder that {base} was downloaded to, or that of another vision model."
             )
@@ -227,15 +239,14 @@ class RecipeStation(Station):
 
     def parameters(self, *, one_step: bool = False, export: Path | None = None) -> Parameters:
         """What a training is started with. Raises ``UserError``: ``train.bad_setting``, ``train.no_base``."""
-        folder = self.base.text().strip()
-        if not folder:
-            raise UserError("train.no_base", path=folder)
-        asked: dict[str, Any] = self._data.parameters()
+        if self._found is None:
+            raise UserError("train.no_base", path=self.base.text().strip())
         return training_parameters(
             replace(self.recipe, settings=self.form.settings()),
-            Path(folder),
-            name="" if one_step else self.name.text().strip(),
-            max_steps=1 if one_step else None,
+            self._found,
+            name=self.name.text().strip(),
+            dry_run=one_step,
             export=export,
-            **asked,
+            **self._data.parameters(),
+            **self._data.texts(),
         )

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
 
 from dermagui.ui import theme
 from dermagui.ui.desk import Desk
-from dermagui.ui.icons import Sign, icon
+from dermagui.ui.icons import Sign, icon, say_beside_icon
 from dermagui.ui.jobs import Jobs
 from dermagui.ui.train.words import Light
 from dermagui.ui.widgets.bar import Bar
@@ -101,7 +101,7 @@ class Road(QWidget):
             button.setAutoRaise(True)
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
             button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-            button.setMinimumHeight(6 * theme.GRID)
+            button.setMinimumHeight(5 * theme.GRID)
             group.addButton(button, n)
             self.buttons.append(button)
             row.addWidget(button, 1)
@@ -112,9 +112,7 @@ class Road(QWidget):
         """Shows how a station stands."""
         button = self.buttons[n]
         button.setIcon(icon(light.icon, light.tint))
-        text = f"{n + 1}  {self._titles[n]}"
-        button.setText(f" {text}\n {light.word}")
-        button.setAccessibleName(f"{text}: {light.word}")
+        say_beside_icon(button, f"{n + 1}  {self._titles[n]}: {light.word}")
         button.setToolTip(said)
 
     def show_station(self, n: int) -> None:

@@ -44,7 +44,7 @@ _TINTS = {Light.GREEN: theme.GOOD, Light.AMBER: theme.WARNING, Light.RED: theme.
 _WORDS = {
     Light.GREEN: str(QT_TRANSLATE_NOOP("train", "Ready")),
     Light.AMBER: str(QT_TRANSLATE_NOOP("train", "Look here")),
-    Light.RED: str(QT_TRANSLATE_NOOP("train", "Something is missing")),
+    Light.RED: str(QT_TRANSLATE_NOOP("train", "To do")),
     Light.BUSY: str(QT_TRANSLATE_NOOP("train", "Under way")),
     Light.OPEN: str(QT_TRANSLATE_NOOP("train", "Not yet")),
 }
