@@ -42,11 +42,15 @@ class Desk(QObject):
     """A ``DermaError`` that nobody else shows: a bar in the page words it."""
     saved = Signal()
     """Something that was asked for here was written."""
+    closing = Signal()
+    """The window closes: whoever has threads of its own ends them now."""
     _arrived = Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.project: Project | None = None
+        self.selected_images: Callable[[], list[int]] = list
+        """The numbers of the images that are selected in the Library."""
         self._database: ThreadPoolExecutor | None = None
         self._pictures = ThreadPoolExecutor(_PICTURE_THREADS, thread_name_prefix="pictures")
         self._version = 0
@@ -97,6 +101,7 @@ class Desk(QObject):
 
     def close(self) -> None:
         """Ends all threads; the window calls it last. Whoever asks for anything later gets no answer."""
+        self.closing.emit()
         self.close_project()
         self._closed = True
         self._pictures.shutdown(wait=True, cancel_futures=True)
@@ -148,7 +153,19 @@ class Desk(QObject):
         """Runs ``work``, which uses no database, in one of a few threads, and ``then`` here."""
         if self._closed:
             return Future()
-        return self._submit(self._pictures, work, then, failed, owner)
+        return self.submit(self._pictures, work, then, owner=owner, failed=failed)
+
+    def submit(
+        self,
+        threads: ThreadPoolExecutor,
+        work: Callable[[], T],
+        then: Callable[[T], None],
+        *,
+        owner: QObject,
+        failed: Callable[[DermaError], None] | None = None,
+    ) -> Future[T]:
+        """Like ``work``, in threads of somebody's own."""
+        return self._submit(threads, work, then, failed, owner)
 
     def _submit(
         self,

@@ -53,6 +53,7 @@ _ROWS = (
     _row("generate", QT_TRANSLATE_NOOP("rail", "Generate"), "generate.page.GeneratePage"),
     _row("review", QT_TRANSLATE_NOOP("rail", "Review"), "review.page.ReviewPage"),
     _row("train", QT_TRANSLATE_NOOP("rail", "Train"), "train.page.TrainPage"),
+    _row("chat", QT_TRANSLATE_NOOP("rail", "Chat"), "chat.page.ChatPage", needs_project=False),
     _row("jobs", QT_TRANSLATE_NOOP("rail", "Jobs"), "shell.jobs_page.JobsPage", at_foot=True),
     _row(
         "privacy",

@@ -143,6 +143,7 @@ class LibraryPage(Page):
 
     def _connect(self) -> None:
         self.model.listed.connect(self._on_model_listed)
+        self.desk.selected_images = self.view.selected_numbers
         self.view.selection_changed.connect(self._on_view_selection_changed)
         self.filter_bar.changed.connect(self.show_filter)
         self.filter_bar.saving_asked.connect(self._on_filter_bar_saving_asked)

@@ -1,0 +1,1 @@
+"""The page Chat: questions and answers about pictures, with a model on this computer."""

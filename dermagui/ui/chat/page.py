@@ -1,0 +1,402 @@
+"""The Chat page: questions about pictures, answered by a model on this computer; kept, or private."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from PySide6.QtGui import QGuiApplication, QImage
+from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+
+from dermagui.errors import DermaError
+from dermagui.records import Role
+from dermagui.ui import theme
+from dermagui.ui.chat import desk_work
+from dermagui.ui.chat.desk_work import ModelCard, Thumb
+from dermagui.ui.chat.engine import Answered, Engine, Progress, Question
+from dermagui.ui.chat.layout import ChatLayout
+from dermagui.ui.chat.shelf import ChatAt, Listed, Shelf
+from dermagui.ui.chat.talk import Talk
+from dermagui.ui.desk import Desk
+from dermagui.ui.jobs import Jobs
+from dermagui.ui.page import Page
+from dermagui.ui.shell.words import whole
+from dermagui.ui.widgets.bar import Level
+
+if TYPE_CHECKING:
+    from dermagui.chat.keeping import Attachment
+
+_MOST_PICTURES = 8
+"""Of one question: more would fill the context of most models."""
+
+
+class ChatPage(Page):
+    """Chats with or without a project."""
+
+    name: ClassVar[str] = "chat"
+
+    def __init__(self, desk: Desk, jobs: Jobs, parent: QWidget | None = None) -> None:
+        super().__init__(desk, jobs, parent)
+        self.engine = Engine(desk)
+        self.shelf = Shelf(desk)
+        self.talk = Talk(desk, self.engine, self.shelf)
+        self._edited: int | None = None
+        self._titles: dict[str, str] = {}
+        self.parts = ChatLayout(self.action)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(2 * theme.GRID, theme.GRID, 2 * theme.GRID, theme.GRID)
+        outer.addWidget(self.parts)
+        self._connect()
+
+    def _connect(self) -> None:
+        parts = self.parts
+        self.engine.progressed.connect(self._on_progressed)
+        self.engine.grew.connect(self._on_grew)
+        self.talk.opened.connect(self._on_opened)
+        self.talk.began.connect(self._on_began)
+        self.talk.ended.connect(self._on_ended)
+        self.talk.given_back.connect(self._on_given_back)
+        self.talk.kept.connect(self._on_kept)
+        self.talk.failed.connect(self._tell)
+        parts.history.chosen.connect(self._on_chat_chosen)
+        parts.history.searched.connect(self._list_chats)
+        parts.composer.sent.connect(self.send)
+        parts.composer.files_given.connect(self._take_files)
+        parts.composer.image_given.connect(self._take_image)
+        parts.conversation.wants.connect(self._on_turn_wants)
+        parts.conversation.picture_chosen.connect(self._show_seen)
+        parts.title.editingFinished.connect(self._on_title_edited)
+        parts.settings.context_tokens.editingFinished.connect(self._list_models)
+
+    @property
+    def detail(self) -> QWidget | None:
+        return self.parts.detail
+
+    # -- what the window calls ------------------------------------------------------------------
+
+    def show_project(self) -> None:
+        self.parts.bar.hide()
+        self._list_models()
+        self.talk.begin()
+        self._list_chats()
+
+    def show_changes(self, kinds: frozenset[str]) -> None:
+        self._list_models()
+        self._list_chats()
+
+    def take_paths(self, paths: list[Path]) -> None:
+        self._take_files(paths)
+
+    def focus_search(self) -> None:
+        self.parts.history.search.setFocus()
+        self.parts.history.search.selectAll()
+
+    # -- lists ----------------------------------------------------------------------------------
+
+    def _list_models(self) -> None:
+        look = partial(desk_work.list_models, self.parts.settings.context_tokens.value())
+        self.desk.work(look, self._on_models_listed, owner=self, failed=self._tell)
+
+    def _on_models_listed(self, found: tuple[list[ModelCard], int]) -> None:
+        self.parts.models.show_models(*found)
+        self.parts.show_has_models(bool(found[0]))
+        self._allow()
+
+    def _list_chats(self) -> None:
+        self.shelf.list(self.parts.history.words, self._on_chats_listed, owner=self, failed=self._tell)
+
+    def _on_kept(self) -> None:
+        self._list_chats()
+        self._allow()
+
+    def _on_chats_listed(self, chats: list[Listed]) -> None:
+        self._titles = {chat.at.uid: chat.title for chat in chats}
+        uid = self.talk.at.uid if self.talk.at else ""
+        self.parts.history.show_chats(chats, uid)
+        if uid in self._titles and not self.parts.title.hasFocus():
+            self.parts.title.setText(self._titles[uid])
+
+    def _on_chat_chosen(self, at: ChatAt) -> None:
+        self._edited = None
+        self.talk.open(at, self._titles.get(at.uid, ""))
+
+    # -- what is shown --------------------------------------------------------------------------
+
+    def _on_opened(self) -> None:
+        self.parts.conversation.show_turns(self.talk.turns)
+        self.parts.title.setText(self.talk.title)
+        self.parts.show_place(self.talk.place, self.desk.folder.name if self.desk.folder else "")
+        self.parts.seen.show_nothing()
+        if self.talk.turns:
+            figures = self.talk.turns[-1].stored.figures
+            self.parts.models.choose(str(figures.get("model", "")))
+            self._show_last_picture()
+        self._show_context()
+        self._allow()
+
+    def _on_began(self) -> None:
+        self.parts.bar.hide()
+        self.parts.show_progress("load", 0, 0)
+        self._allow()
+
+    def _on_progressed(self, progress: Progress) -> None:
+        self.parts.show_progress(progress.doing, progress.done, progress.total)
+
+    def _on_grew(self, text: str) -> None:
+        self.parts.show_progress("", 0, 0)
+        if self.talk.is_asking and self.parts.conversation.turns:
+            self.parts.conversation.grow(text)
+
+    def _on_ended(self, answered: Answered) -> None:
+        self._edited = None
+        self.parts.show_progress("", 0, 0)
+        question, answer = self.talk.turns[-2:]
+        views = self.parts.conversation.turns
+        views[-2].show_turn(question)
+        self.parts.conversation.end(answer.stored.text)
+        views[-1].show_turn(answer)
+        last = question.thumbs[-1].attachment if question.thumbs else None
+        for attachment, rgb in answered.seen:
+            if attachment == last:
+                image = QImage(rgb.rows, rgb.width, rgb.height, 3 * rgb.width, QImage.Format.Format_RGB888)
+                self.parts.seen.show_seen(image.copy(), question.stored.images[-1].pixels)
+        self._show_context()
+        self._allow()
+
+    def _on_given_back(self, text: str, thumbs: tuple[Thumb, ...]) -> None:
+        """Nothing came of the question: it stands in the composer again, with what was begun there since."""
+        self.parts.show_progress("", 0, 0)
+        self.parts.conversation.cut(len(self.talk.turns))
+        since = self.parts.composer.text
+        self.parts.composer.fill("\n".join(part for part in (text, since) if part), list(thumbs))
+        self._allow()
+
+    def _show_context(self) -> None:
+        figures = self.talk.turns[-1].stored.figures if self.talk.turns else {}
+        settings = figures.get("settings")
+        most = int(settings.get("context_tokens", 0)) if isinstance(settings, dict) else 0
+        read = figures.get("prompt_tokens", 0)
+        used = int(read) + len(self.talk.turns[-1].stored.tokens) if isinstance(read, int) and most else 0
+        self.parts.show_context(used, most)
+
+    def _allow(self) -> None:
+        """Which actions can be done now, and what can be done with the last turns."""
+        asking = self.engine.is_busy or self.talk.is_asking
+        has_turns = bool(self.talk.turns)
+        model = self.parts.models.card
+        can_ask = not asking and model is not None and model.error is None
+        is_enabled = {
+            "send": can_ask,
+            "stop": asking,
+            "again": can_ask and has_turns,
+            "edit": can_ask and has_turns,
+            "copy": has_turns,
+            "selected": self.desk.project is not None,
+            **dict.fromkeys(("rename", "export", "delete"), self.talk.at is not None),
+        }
+        for name, enabled in is_enabled.items():
+            self.action(f"chat.{name}").setEnabled(enabled)
+        for place, view in enumerate(self.parts.conversation.turns):
+            is_last = not asking and place >= len(self.parts.conversation.turns) - 2
+            view.allow(*(("edit",) if view.role is Role.USER else ("again",)) if is_last else ())
+
+    def _tell(self, error: DermaError) -> None:
+        self.parts.show_progress("", 0, 0)
+        if error.code == "chat.died":
+            self.parts.bar.tell_error(error, self.tr("Start again"), self.send)
+        else:
+            self.parts.bar.tell_error(error)
+        self._allow()
+
+    # -- asking ---------------------------------------------------------------------------------
+
+    def send(self) -> None:
+        """Asks what is written."""
+        composer = self.parts.composer
+        if not self.action("chat.send").isEnabled() or not (composer.text or composer.thumbs):
+            composer.draft.setFocus()
+            return
+        text, thumbs, place = composer.text, list(composer.thumbs), self._edited
+        composer.clear()
+        if place is not None:
+            self.parts.conversation.cut(place)
+        self.parts.conversation.begin(text, thumbs)
+        self.talk.ask(text, thumbs, self._how(), place)
+        composer.draft.setFocus()
+
+    def _how(self) -> Question:
+        from dermagui.chat.protocol import Sampling
+        from dermagui.chat.session import Room, random_seed
+
+        chosen = self.parts.settings
+        seed = random_seed() if chosen.seed_number is None else chosen.seed_number
+        sampling = Sampling(
+            max_tokens=chosen.max_tokens.value(), temperature=chosen.temperature.value(), seed=seed
+        )
+        room = Room(**chosen.room)  # type: ignore[arg-type]
+        return Question(self.parts.models.name, (), sampling, room, system=chosen.system.toPlainText())
+
+    def stop(self) -> None:
+        """Ends the answer, or the loading of the model."""
+        self.engine.stop()
+
+    def again(self) -> None:
+        """Lets the last question be answered anew; the answer that stands there is kept beside it."""
+        if self.action("chat.again").isEnabled():
+            self.parts.conversation.cut(len(self.talk.turns) - 1)
+            self.parts.conversation.begin_answer()
+            self.talk.again(self._how())
+
+    def edit(self) -> None:
+        """Takes the last question into the composer, to be asked in other words."""
+        if self.action("chat.edit").isEnabled():
+            question = self.talk.turns[-2]
+            self._edited = len(self.talk.turns) - 2
+            self.parts.composer.fill(question.stored.text, list(question.thumbs))
+            self.parts.composer.draft.setFocus()
+
+    def copy_answer(self) -> None:
+        """Puts the last answer into the clipboard."""
+        if self.talk.turns:
+            QGuiApplication.clipboard().setText(self.talk.turns[-1].stored.text)
+
+    def _on_turn_wants(self, place: int, what: str) -> None:
+        if what == "again":
+            self.again()
+        elif what == "edit":
+            self.edit()
+        else:
+            self.talk.show_version(place, what == "later")
+
+    # -- pictures -------------------------------------------------------------------------------
+
+    def attach(self) -> None:
+        """Asks for picture files."""
+        names, _ = QFileDialog.getOpenFileNames(self, self.tr("Attach pictures"))
+        self._take_files([Path(name) for name in names])
+
+    def attach_selected(self) -> None:
+        """Attaches what is selected in the Library."""
+        numbers = self.desk.selected_images()
+        if len(numbers) > _MOST_PICTURES:
+            self.parts.bar.tell(
+                self.tr("{count} images are selected; choose {most} at most for one question.").format(
+                    count=whole(len(numbers)), most=_MOST_PICTURES
+                )
+            )
+            return
+        self.desk.ask(
+            lambda store: desk_work.take_from_library(store, numbers),
+            self._on_library_taken,
+            owner=self,
+            failed=self._tell,
+        )
+
+    def _on_library_taken(self, taken: list[tuple[Attachment | None, str]]) -> None:
+        if not taken:
+            self.parts.bar.tell(self.tr("No image is selected in the Library."), Level.INFO)
+            return
+        self.desk.work(partial(desk_work.thumbs_of, taken), self._add_thumbs, owner=self, failed=self._tell)
+
+    def _take_files(self, paths: list[Path]) -> None:
+        if paths:
+            take = partial(desk_work.take_files, paths)
+            self.desk.work(take, self._on_files_taken, owner=self, failed=self._tell)
+
+    def _on_files_taken(self, taken: tuple[list[Thumb], list[DermaError]]) -> None:
+        thumbs, errors = taken
+        self._add_thumbs(tuple(thumbs))
+        if errors:
+            self._tell(errors[0])
+
+    def _take_image(self, image: QImage) -> None:
+        take = partial(desk_work.take_image, image, self.tr("From the clipboard"))
+        self.desk.work(take, lambda thumb: self._add_thumbs((thumb,)), owner=self, failed=self._tell)
+
+    def _add_thumbs(self, thumbs: tuple[Thumb, ...]) -> None:
+        for thumb in thumbs:
+            self.parts.composer.add(thumb)
+
+    def _show_last_picture(self) -> None:
+        for place in reversed(range(len(self.talk.turns))):
+            if self.talk.turns[place].thumbs:
+                self._show_seen(place, 0)
+                return
+
+    def _show_seen(self, place: int, picture: int) -> None:
+        """Makes the pixels of a picture once more, and says whether they are what the model saw."""
+        if place >= len(self.talk.turns):
+            return
+        turn = self.talk.turns[place]
+        if picture >= len(turn.stored.images):
+            return
+        self.parts.seen.look(self.desk, turn.stored.images[picture], turn.thumbs[picture].attachment)
+
+    # -- chats ----------------------------------------------------------------------------------
+
+    def new_chat(self) -> None:
+        """An empty chat."""
+        self._begin(private=False)
+
+    def new_private_chat(self) -> None:
+        """An empty chat of which nothing is written down."""
+        self._begin(private=True)
+
+    def _begin(self, *, private: bool) -> None:
+        self._edited = None
+        self.parts.bar.hide()
+        self.talk.begin(private=private)
+        self._list_chats()
+        self.parts.composer.draft.setFocus()
+
+    def rename(self) -> None:
+        """Puts the cursor into the chat's name."""
+        self.parts.title.setFocus()
+        self.parts.title.selectAll()
+
+    def _on_title_edited(self) -> None:
+        uid = self.talk.at.uid if self.talk.at else ""
+        title = self.parts.title.text().strip()
+        if uid and title != self._titles.get(uid, ""):
+            self.talk.rename(title)
+
+    def remove(self) -> None:
+        """Asks whether the chat is to go, in the bar."""
+        self.parts.bar.tell(
+            self.tr("Delete this chat with all that was said in it? It cannot be brought back."),
+            Level.WARNING,
+            self.tr("Delete"),
+            self.talk.remove,
+        )
+
+    def export(self) -> None:
+        """Asks for a file and writes the chat into it: Markdown, HTML with its pictures, or JSON."""
+        at = self.talk.at
+        if at is None:
+            return
+        kinds = self.tr("Markdown (*.md);;Web page with pictures (*.html);;JSON (*.json)")
+        name, _ = QFileDialog.getSaveFileName(self, self.tr("Save this chat"), "chat.md", kinds)
+        if name:
+            from dermagui.chat.transcript import write_transcript
+
+            path = Path(name)
+            self.shelf.ask(
+                at.place,
+                lambda store: write_transcript(store, at.uid, path),
+                lambda _: self.parts.bar.tell(self.tr("Saved as {name}.").format(name=path.name), Level.DONE),
+                owner=self,
+                failed=self._tell,
+            )
+
+    def add_model(self) -> None:
+        """Asks for a GGUF file and makes a bundle of it."""
+        name, _ = QFileDialog.getOpenFileName(self, self.tr("Add a model"), "", self.tr("Models (*.gguf)"))
+        if name:
+            self.parts.bar.tell(self.tr("Reading {name}…").format(name=Path(name).name), Level.INFO)
+            add = partial(desk_work.add_model, Path(name))
+            self.desk.work(add, self._on_model_added, owner=self, failed=self._tell)
+
+    def _on_model_added(self, name: str) -> None:
+        self.parts.bar.tell(self.tr("{name} is ready to chat.").format(name=name), Level.DONE)
+        self._list_models()

@@ -1,0 +1,88 @@
+"""Sentences of the Chat page that stand in more than one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, QLocale
+
+from dermagui.ui.shell.words import whole
+
+_ENDED = {
+    "length": QT_TRANSLATE_NOOP("chat", "Cut off: the most tokens of an answer were reached."),
+    "context": QT_TRANSLATE_NOOP("chat", "Cut off: the context is full. Start anew, or choose a larger one."),
+    "stopped": QT_TRANSLATE_NOOP("chat", "Stopped."),
+}
+_DOING = {
+    "load": QT_TRANSLATE_NOOP("chat", "Loading the model"),
+    "encode": QT_TRANSLATE_NOOP("chat", "Looking at the picture"),
+    "prompt": QT_TRANSLATE_NOOP("chat", "Reading the question"),
+}
+
+
+def tr(text: object) -> str:
+    """One of the texts above in the user's language."""
+    return QCoreApplication.translate("chat", str(text))
+
+
+def doing_words(doing: str) -> str:
+    """What the engine does before the first word."""
+    return tr(_DOING.get(doing, _DOING["load"]))
+
+
+def gigabytes(size_bytes: int) -> str:
+    """A size as people say it."""
+    if size_bytes < 1e8:
+        return tr(QT_TRANSLATE_NOOP("chat", "{number} MB")).format(
+            number=QLocale().toString(size_bytes / 1e6, "f", 1)
+        )
+    return tr(QT_TRANSLATE_NOOP("chat", "{number} GB")).format(
+        number=QLocale().toString(size_bytes / 1e9, "f", 1)
+    )
+
+
+def quiet_line(figures: Mapping[str, Any], token_count: int) -> str:
+    """How an answer came about: model, quantization, adapters, speed, time."""
+    seconds = figures.get("seconds", {})
+    spent = sum(float(part) for part in seconds.values())
+    generating = float(seconds.get("generate", 0.0))
+    parts = [str(figures.get("model", "")), str(figures.get("quantization", ""))]
+    parts += [f"{one['file']} × {one['scale']:g}" for one in figures.get("adapters", ())]
+    if token_count and generating > 0:
+        rate = QLocale().toString(token_count / generating, "f", 1)
+        parts.append(tr(QT_TRANSLATE_NOOP("chat", "{rate} tokens/s")).format(rate=rate))
+    parts.append(
+        tr(QT_TRANSLATE_NOOP("chat", "{seconds} s")).format(seconds=QLocale().toString(spent, "f", 1))
+    )
+    return " · ".join(part for part in parts if part)
+
+
+def notes_of(figures: Mapping[str, Any]) -> list[str]:
+    """What a reader must know of an answer: that it was cut off, that questions were left out."""
+    notes = []
+    left_out = int(figures.get("left_out", 0))
+    if left_out:
+        notes.append(
+            tr(
+                QT_TRANSLATE_NOOP(
+                    "chat",
+                    "The context was full: the {count} oldest questions and their answers were left out; "
+                    "their pictures were kept.",
+                )
+            ).format(count=whole(left_out))
+        )
+    ended = _ENDED.get(str(figures.get("ended", "")))
+    return [*notes, *([tr(ended)] if ended else [])]
+
+
+def likelihood_words(log_probability: float, best: float) -> str:
+    """How a label stands beside the best one: in words, because the numbers are not calibrated."""
+    behind = best - log_probability
+    words = (
+        QT_TRANSLATE_NOOP("chat", "the model's first choice"),
+        QT_TRANSLATE_NOOP("chat", "close behind"),
+        QT_TRANSLATE_NOOP("chat", "less likely to the model"),
+        QT_TRANSLATE_NOOP("chat", "far behind"),
+    )
+    return tr(words[0 if behind <= 0 else 1 if behind < 1 else 2 if behind < 4 else 3])
