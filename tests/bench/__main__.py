@@ -23,6 +23,7 @@ NAMES = (
     "chatting",
     "grid",
     "next_picture",
+    "streaming",
     "training",
     "starting",
 )

@@ -62,7 +62,7 @@ class ChatPage(Page):
         parts.history.chosen.connect(self._on_chat_chosen)
         parts.history.searched.connect(self._list_chats)
         parts.composer.sent.connect(self.send)
-        parts.composer.files_given.connect(self._take_files)
+        parts.composer.files_given.connect(self.take_paths)
         parts.composer.image_given.connect(self._take_image)
         parts.conversation.wants.connect(self._on_turn_wants)
         parts.conversation.picture_chosen.connect(self._show_seen)
@@ -84,9 +84,6 @@ class ChatPage(Page):
     def show_changes(self, kinds: frozenset[str]) -> None:
         self._list_models()
         self._list_chats()
-
-    def take_paths(self, paths: list[Path]) -> None:
-        self._take_files(paths)
 
     def focus_search(self) -> None:
         self.parts.history.search.setFocus()
@@ -274,7 +271,7 @@ class ChatPage(Page):
     def attach(self) -> None:
         """Asks for picture files."""
         names, _ = QFileDialog.getOpenFileNames(self, self.tr("Attach pictures"))
-        self._take_files([Path(name) for name in names])
+        self.take_paths([Path(name) for name in names])
 
     def attach_selected(self) -> None:
         """Attaches what is selected in the Library."""
@@ -299,7 +296,7 @@ class ChatPage(Page):
             return
         self.desk.work(partial(desk_work.thumbs_of, taken), self._add_thumbs, owner=self, failed=self._tell)
 
-    def _take_files(self, paths: list[Path]) -> None:
+    def take_paths(self, paths: list[Path]) -> None:
         if paths:
             take = partial(desk_work.take_files, paths)
             self.desk.work(take, self._on_files_taken, owner=self, failed=self._tell)
