@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QTimer
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from dermagui.errors import DermaError, UserError
 from dermagui.jobs.report import Event
@@ -18,6 +18,7 @@ from dermagui.ui.desk import Desk
 from dermagui.ui.generate import desk_work
 from dermagui.ui.generate.bank_editor import BankEditor
 from dermagui.ui.generate.cards import Cards, preview_card
+from dermagui.ui.generate.columns import preview_column, scrolled
 from dermagui.ui.generate.desk_work import Offers
 from dermagui.ui.generate.form import PlanForm
 from dermagui.ui.generate.running import RunView
@@ -41,7 +42,6 @@ _FIVE = 5
 _PATIENCE_MILLISECONDS = 300
 """After the last change of the form, before the outlook is worked out anew."""
 
-_PROVIDERS = ("practice", "gemini")
 _MENDED_IN_SETTINGS = ("key.missing", "key.invalid", "key.not_allowed", "model.gone", "settings.bad_value")
 
 
@@ -78,8 +78,8 @@ class GeneratePage(Page):
     def _build(self) -> None:
         columns = QHBoxLayout()
         columns.setSpacing(3 * theme.GRID)
-        columns.addWidget(_scrolled(self.form.what, self.tr("What is asked")))
-        columns.addWidget(_scrolled(self.form.how, self.tr("How it is sent")))
+        columns.addWidget(scrolled(self.form.what, self.tr("What is asked")))
+        columns.addWidget(scrolled(self.form.how, self.tr("How it is sent")))
         columns.addWidget(self._build_third(), 1)
         plan = QWidget()
         layout = QVBoxLayout(plan)
@@ -96,23 +96,7 @@ class GeneratePage(Page):
         outer.addWidget(self._whole, 1)
 
     def _build_third(self) -> QWidget:
-        title = QLabel(self.tr("Preview"))
-        title.setFont(theme.heading_font(title.font()))
-        notice = QLabel(
-            self.tr(
-                "Exactly this would be sent. Text in a picture (a name on a ruler, a date in a corner) "
-                "is not detected: look at the pictures."
-            )
-        )
-        notice.setWordWrap(True)
-        shown = QWidget()
-        layout = QVBoxLayout(shown)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(theme.GRID)
-        layout.addWidget(title)
-        layout.addWidget(notice)
-        layout.addWidget(self.preview, 1)
-        self._third.addWidget(shown)
+        self._third.addWidget(preview_column(self.preview))
         self._third.addWidget(self.run)
         return self._third
 
@@ -400,15 +384,3 @@ class GeneratePage(Page):
             self.bar.tell_error(error, self.tr("Open privacy"), partial(self.wants.emit, "privacy"))
         else:
             self.bar.tell_error(error)
-
-
-def _scrolled(column: QWidget, name: str) -> QScrollArea:
-    """A column that scrolls where the window is low."""
-    scroll = QScrollArea()
-    scroll.setAccessibleName(name)
-    scroll.setFrameShape(QFrame.Shape.NoFrame)
-    scroll.setWidgetResizable(True)
-    scroll.setWidget(column)
-    scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    scroll.setFixedWidth(32 * theme.GRID)
-    return scroll
