@@ -123,6 +123,7 @@ SENTENCES: dict[str, str] = {
     "cost.unreadable_prices": "The price table {path} cannot be opened ({reason}).",
     "cost.bad_prices": "The price table {path} is wrong ({reason}); mend it or delete it.",
     # sending
+    "generate.no_such_images": "This project has no source and no saved filter called {which}.",
     "generate.no_images": "There are no images yet; add a folder with `dermagui add`.",
     "generate.none_may_leave": "None of the {count} images may leave this computer; where you may send them, say `dermagui add PROJECT FOLDER --may-leave`.",
     "generate.none_here": "None of the {count} images is there now; connect the disk that holds them, or scan again with `dermagui add`.",

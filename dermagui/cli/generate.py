@@ -54,6 +54,9 @@ def declare(commands: Commands) -> None:
         help="what a question may do with the metadata",
     )
     parser.add_argument("--bank", metavar="NAME|FILE", help="question bank")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--source", metavar="NAME", help="only the images of this source")
+    which.add_argument("--filter", metavar="NAME", help="only the images of this saved filter")
     parser.add_argument("--language", default="en", metavar="CODE", help="language of the answers")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="draws other questions")
     parser.add_argument(
@@ -175,9 +178,16 @@ def _with_said(plan: Plan, arguments: Arguments) -> Plan:
         metadata=MetadataMode(arguments.metadata or plan.metadata),
         language=arguments.language,
         seed=arguments.seed,
+        images=_which_images(arguments),
         limit=arguments.limit,
         time_budget_seconds=arguments.time_budget,
     )
+
+
+def _which_images(arguments: Arguments) -> str:
+    if arguments.source:
+        return f"source:{arguments.source}"
+    return f"filter:{arguments.filter}" if arguments.filter else ""
 
 
 def _refuse_without_meaning(arguments: Arguments) -> None:

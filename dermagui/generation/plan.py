@@ -16,8 +16,9 @@ from dermagui.generation.fields import weighted_value
 from dermagui.generation.own_banks import find_bank
 from dermagui.generation.prompt import Prompt, build_prompt
 from dermagui.records import Bank, ChosenQuestion, MetadataMode, PixelRecipe, Question, Region
-from dermagui.storage import images
+from dermagui.storage import images, sources
 from dermagui.storage.database import Row, Store
+from dermagui.storage.filters import Filter, find_images, saved_filters
 from dermagui.storage.metadata import fields_of_images
 
 _IMAGES_AT_ONCE = 500
@@ -60,6 +61,8 @@ class Plan:
     """Of a model on this computer: what it is called, and after an @ which files it is, by their hashes."""
     model_files: Mapping[str, str] = field(default_factory=dict)
     """Where those files lie, by role."""
+    images: str = ""
+    """Which images: all, those of a ``source:`` (its id or name), or those of a saved ``filter:``."""
 
     @property
     def local(self) -> bool:
@@ -185,11 +188,27 @@ def plan_requests(store: Store, plan: Plan, bank: Bank) -> Iterator[Planned]:
 
 def _all_requests(store: Store, plan: Plan, bank: Bank) -> Iterator[Planned]:
     found = list(images.ready_images(store) if plan.local else images.sendable_images(store))
+    if plan.images:
+        wanted = _wanted_images(store, plan.images)
+        found = [image for image in found if image["id"] in wanted]
     for start in range(0, len(found), _IMAGES_AT_ONCE):
         some = found[start : start + _IMAGES_AT_ONCE]
         said = fields_of_images(store, [image["id"] for image in some])
         for image in some:
             yield from _requests_of_image(store, plan, bank, image, said.get(image["id"], {}))
+
+
+def _wanted_images(store: Store, which: str) -> set[int]:
+    """The ids of what ``Plan.images`` names. Raises ``UserError`` ``generate.no_such_images``."""
+    kind, _, name = which.partition(":")
+    if kind == "source":
+        known = [one.id for one in sources.list_sources(store) if name in (str(one.id), one.name)]
+        chosen = [Filter(source_id=source_id) for source_id in known]
+    else:
+        chosen = [one for called, one in saved_filters(store).items() if called == name]
+    if not chosen:
+        raise UserError("generate.no_such_images", which=name)
+    return {number for one in chosen for number in find_images(store, one)}
 
 
 def _requests_of_image(store: Store, plan: Plan, bank: Bank, image: Row, said: Fields) -> Iterator[Planned]:

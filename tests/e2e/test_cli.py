@@ -169,6 +169,19 @@ def test_a_preview_is_byte_for_byte_what_is_sent_later(tmp_path: Path) -> None:
     assert "diagnosis: nevus" in bodies
 
 
+def test_only_the_images_that_are_named_are_asked_about(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    cl.run("new", project)
+    for name, numbers in (("clinic", range(2)), ("archive", range(2, 5))):
+        cl.run("add", project, cl.draw_pictures(tmp_path / name, numbers), "--may-leave")
+    asked = ("generate", project, "--provider", "practice", "--questions", "1", "--yes", "--json")
+    assert cl.run(*asked, "--source", "archive").json["sent"] == 3
+    assert cl.run(*asked).json["sent"] == 2
+    refused = cl.run(*asked, "--filter", "no such filter", code=3)
+    assert "no such filter" in one_sentence(refused)
+    assert cl.run(*asked, "--filter", "a", "--source", "b", code=2).err
+
+
 def check_preview(text: str, post: Post) -> None:
     """The prompt, the size and the hash of what was sent."""
     assert post.system in text

@@ -22,6 +22,7 @@ from dermagui.project import create_project
 from dermagui.records import RequestState
 from dermagui.storage import pairs, people, requests
 from dermagui.storage.database import Store
+from dermagui.storage.filters import Filter, save_filter
 from dermagui.ui.desk import Desk
 from dermagui.ui.generate.page import GeneratePage
 from dermagui.ui.jobs import Jobs
@@ -135,6 +136,10 @@ def test_a_rehearsal_makes_pairs(opened: GeneratePage, study: Path, wait_until: 
         made = [pair for _, pair in pairs.page_of_pairs(store)]
     assert len(made) == 10
     assert all(pair.simulated for pair in made)
+    wanted: list[str] = []
+    opened.wants.connect(wanted.append)
+    QTest.mouseClick(opened.run.review, Qt.MouseButton.LeftButton)
+    assert wanted == ["review"]
     wait_until(lambda: "Nothing is left to send" in opened._obstacle.text())
     assert not opened.action("generate.start").isEnabled()
 
@@ -145,6 +150,25 @@ def test_the_form_decides_what_is_asked(opened: GeneratePage, wait_until: Wait) 
     QTest.keyClicks(opened.form.limit, "3")
     QTest.keyClick(opened.form.limit, Qt.Key.Key_Tab)
     wait_until(lambda: "3 requests" in opened._line.text())
+
+
+def test_a_saved_filter_chooses_the_images(
+    page: GeneratePage, desk: Desk, study: Path, wait_until: Wait
+) -> None:
+    with Store(study) as store:
+        save_filter(store, "the first", Filter(text="0.png"))
+    desk.open_project(study)
+    wait_until(lambda: page.form.images.count() == 3 and page._outlook)
+    page.form.images.setFocus()
+    QTest.keyClick(page.form.images, Qt.Key.Key_End)
+    assert page.form.images.currentText() == "the first"
+    wait_until(lambda: page._line.text().startswith("2 requests"))
+    wait_until(is_ready(page))
+    with Store(study) as store:
+        save_filter(store, "the first", None)
+    page.show_changes(frozenset({"sources"}))
+    wait_until(lambda: page.form.images.currentText() == "All images")
+    wait_until(lambda: page._line.text().startswith("10 requests"))
 
 
 def test_terms_come_before_the_first_image(

@@ -13,6 +13,8 @@ PROVIDERS = {
 
 LOCAL_MODEL = str(QT_TRANSLATE_NOOP("generate", "On this computer: {name}"))
 
+ALL_IMAGES = str(QT_TRANSLATE_NOOP("generate", "All images"))
+
 METADATA = {
     "hidden": str(QT_TRANSLATE_NOOP("generate", "Hidden: a private hint")),
     "given": str(QT_TRANSLATE_NOOP("generate", "Given: part of the question")),

@@ -50,6 +50,15 @@ class Offers:
     """Settings that this machine's policy fixes."""
 
 
+def image_choices(store: Store) -> dict[str, str]:
+    """What a plan may call its images, and how the user does: the sources, then the saved filters."""
+    from dermagui.storage import sources
+    from dermagui.storage.filters import saved_filters
+
+    by_source = {f"source:{source.id}": source.name for source in sources.list_sources(store)}
+    return by_source | {f"filter:{name}": name for name in saved_filters(store)}
+
+
 def look_ahead(store: Store, plan: Plan, *, resend_unknown: bool, free_tier_yes: bool) -> Outlook:
     """What the plan would do if it were started now."""
     from dermagui.generation import outlook

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QSignalBlocker, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -53,6 +53,7 @@ class PlanForm(QObject):
     # -- building -------------------------------------------------------------------------------
 
     def _build_what(self) -> None:
+        self.images = _combo({"": choices.ALL_IMAGES}, choices.words)
         self.limit = _spin(0, _MANY)
         self.limit.setSpecialValueText(self.tr("all"))
         self.bank = QComboBox()
@@ -64,6 +65,7 @@ class PlanForm(QObject):
         self.language = _combo(choices.LANGUAGES, choices.words)
         self.seed = _spin(0, _MANY)
         form = _column(self.what, self.tr("What"))
+        form.addRow(self.tr("&Images"), self.images)
         form.addRow(self.tr("Re&quests at most"), self.limit)
         form.addRow(self.tr("Question &bank"), self.bank)
         form.addRow("", self.edit_bank)
@@ -124,7 +126,7 @@ class PlanForm(QObject):
             self.minutes,
         ):
             spin.valueChanged.connect(self._on_value_changed)
-        for combo in (self.metadata, self.language, self.tier, self.speed):
+        for combo in (self.images, self.metadata, self.language, self.tier, self.speed):
             combo.currentIndexChanged.connect(self._on_value_changed)
         self.bank.currentTextChanged.connect(self._on_value_changed)
         self.model.editingFinished.connect(self._on_value_changed)
@@ -150,6 +152,18 @@ class PlanForm(QObject):
         self.policy.setVisible(bool(self._locked & self._settings.keys()))
         self._show_plan(self._plans[self.provider.currentData()])
 
+    def offer_images(self, offered: dict[str, str]) -> None:
+        """Offers sources and saved filters beside all images; what is chosen stays."""
+        chosen = self.images.currentData()
+        with QSignalBlocker(self.images):
+            self.images.clear()
+            self.images.addItem(choices.words(choices.ALL_IMAGES), "")
+            for key, name in offered.items():
+                self.images.addItem(name, key)
+            _choose(self.images, chosen)
+        if self.images.currentData() != chosen:
+            self._on_value_changed()
+
     def plan(self) -> Plan | None:
         """The plan as it stands; None before there is any."""
         if not self._plans:
@@ -158,6 +172,7 @@ class PlanForm(QObject):
         micro_usd = round(self.budget.value() * 1_000_000)
         return replace(
             start,
+            images=self.images.currentData(),
             limit=self.limit.value() or None,
             bank=self.bank.currentText().strip() or start.bank,
             questions=self.questions.value(),

@@ -131,6 +131,7 @@ class GeneratePage(Page):
         self.form.bank_asked.connect(self._on_bank_asked)
         self.editor.left.connect(self._on_editor_left)
         self.run.stop.clicked.connect(self.stop)
+        self.run.review.clicked.connect(lambda: self.wants.emit("review"))
         self.terms.accepted.connect(self._on_terms_accepted)
         self.terms.left.connect(self.back)
         self.jobs.changed.connect(self._on_jobs_changed)
@@ -149,11 +150,17 @@ class GeneratePage(Page):
         self.back()
         if self.desk.project is not None:
             self.desk.work(desk_work.offers, self._on_offers_read, owner=self, failed=self._tell)
+            self._offer_images()
             self._on_jobs_changed()
+
+    def _offer_images(self) -> None:
+        self.desk.ask(desk_work.image_choices, self.form.offer_images, owner=self)
 
     def show_changes(self, kinds: frozenset[str]) -> None:
         if kinds & {"files", "sources", "metadata", "requests", "jobs", "settings"}:
             self._timer.start()
+        if "sources" in kinds:  # or the saved filters
+            self._offer_images()
 
     def _on_offers_read(self, offers: Offers) -> None:
         self.form.show_offers(offers)

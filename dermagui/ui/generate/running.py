@@ -38,11 +38,14 @@ class RunView(QWidget):
         self._told = QLabel()
         self._told.setWordWrap(True)
         self.stop = QPushButton(icon("stop"), self.tr("Stop"))
+        self.review = QPushButton(icon("review"), self.tr("Review the pairs"))
+        self.review.hide()
         self._counters = {key: self._build_counter(key) for key in ("flagged", *RequestState)}
         self.cards = Cards(self.tr("Answers, the newest first"))
         head = QHBoxLayout()
         head.addWidget(self._title, 1)
         head.addWidget(self.stop)
+        head.addWidget(self.review)
         counters = FlowLayout()
         for counter in self._counters.values():
             counters.addWidget(counter)
@@ -75,6 +78,7 @@ class RunView(QWidget):
         self.cards.show_cards([])
         for counter in self._counters.values():
             counter.hide()
+        self.review.setVisible(False)
         self.stop.setVisible(True)
         self.stop.setEnabled(True)
 
@@ -107,6 +111,7 @@ class RunView(QWidget):
     def _end(self, event: Event) -> None:
         self.is_over = True
         self.stop.setVisible(False)
+        self.review.setVisible(bool(self._answers))
         figures, error = event.get("figures") or {}, event.get("error")
         self._show_counts(figures.get("counts", {}))
         words = self.tr("{sent} sent, {left} left, {spent}.").format(
