@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QMimeData, Qt, QUrl
-from PySide6.QtGui import QGuiApplication, QImage
+from PySide6.QtGui import (
+    QAccessible,
+    QAccessibleAnnouncementEvent,
+    QAccessibleEvent,
+    QGuiApplication,
+    QImage,
+)
 from PySide6.QtTest import QSignalSpy, QTest
 from PySide6.QtWidgets import QFileDialog, QPushButton
 
@@ -339,6 +345,22 @@ def test_a_private_chat_leaves_nothing_on_the_disk(
 def test_a_trace_of_a_chat_that_is_kept_is_found(page: ChatPage, tmp_path: Path, wait_until: Wait) -> None:
     ask(page, "3 kanarienvogel", wait_until)
     assert traces(tmp_path, ["kanarienvogel", "word0 word1"])
+
+
+def test_an_answer_is_announced_politely_sentence_by_sentence(
+    page: ChatPage, wait_until: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[QAccessibleEvent] = []
+    monkeypatch.setattr(QAccessible, "updateAccessibility", said.append)
+    ask(page, "12 words", wait_until)
+    spoken = [event for event in said if isinstance(event, QAccessibleAnnouncementEvent)]
+    polite = QAccessible.AnnouncementPoliteness.Polite
+    assert {event.politeness() for event in spoken} == {polite}
+    assert [event.message() for event in spoken] == [
+        "word0 word1 word2 word3 word4.",
+        "word5 word6 word7 word8 word9.",
+        "word10 word11",
+    ]
 
 
 def traces(folder: Path, words: list[str]) -> list[str]:

@@ -135,22 +135,12 @@ class Engine(QObject):
         """Begins to answer; the signals tell the rest. Does nothing while another one is under way."""
         self._begin(lambda: self._answer(question))
 
-    def warm_up(self, question: Question) -> None:
-        """Loads the model of a question ahead of it; ends with ``answered`` of nothing said."""
-        self._begin(lambda: self._load(question))
-
     def stop(self) -> None:
         """Ends the answer within a token, or the loading; what was said so far stays."""
         self._stop.set()
         session = self._session
         if session is not None and self._is_busy:
             session.stop()
-
-    def let_go(self) -> None:
-        """Ends the child and frees its memory; the next question starts another one."""
-        if self._thread is not None:
-            self.stop()
-            self._thread.submit(self._close_session)
 
     def close(self) -> None:
         """Ends everything and waits for it; nothing is asked or told from then on."""
@@ -221,15 +211,6 @@ class Engine(QObject):
             self._say(end=error)
         except BaseException as error:  # raised again in the window, which shows what nobody expected
             self._say(end=error)
-
-    def _load(self, question: Question) -> Answered:
-        from dermagui.chat.session import Answer
-
-        session = self._session_for(question)
-        for step in session.load():
-            self._heed_stop(session)
-            self._say(progress=Progress(step.doing, step.done, step.total))
-        return self._told(question, session, Answer(), [], 0)
 
     def _answer(self, question: Question) -> Answered:
         session = self._session_for(question)

@@ -74,15 +74,3 @@ def notes_of(figures: Mapping[str, Any]) -> list[str]:
         )
     ended = _ENDED.get(str(figures.get("ended", "")))
     return [*notes, *([tr(ended)] if ended else [])]
-
-
-def likelihood_words(log_probability: float, best: float) -> str:
-    """How a label stands beside the best one: in words, because the numbers are not calibrated."""
-    behind = best - log_probability
-    words = (
-        QT_TRANSLATE_NOOP("chat", "the model's first choice"),
-        QT_TRANSLATE_NOOP("chat", "close behind"),
-        QT_TRANSLATE_NOOP("chat", "less likely to the model"),
-        QT_TRANSLATE_NOOP("chat", "far behind"),
-    )
-    return tr(words[0 if behind <= 0 else 1 if behind < 1 else 2 if behind < 4 else 3])

@@ -101,7 +101,8 @@ class KeyBox(QWidget):
     def _build(self) -> None:
         row = QHBoxLayout()
         row.setSpacing(theme.GRID)
-        self.test.setVisible(bool(self._words.test))
+        if not self._words.test:  # what is shown before it has a parent would be a window of its own
+            self.test.hide()
         for button in (self.keep, self.test, self.remove):
             row.addWidget(button)
         row.addStretch(1)
