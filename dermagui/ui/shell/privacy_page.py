@@ -69,7 +69,11 @@ class PrivacyPage(Page):
         table.setAlternatingRowColors(True)
         table.verticalHeader().hide()
         table.horizontalHeader().setStretchLastSection(True)
-        table.horizontalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignLeft)
+        table.horizontalHeader().setDefaultAlignment(
+            Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+        )
+        table.horizontalHeader().setHighlightSections(False)
+        table.horizontalHeader().setMinimumHeight(3 * theme.GRID)
         for column, grids in enumerate((20, 18, 36, 12, 18)):
             table.setColumnWidth(column, grids * theme.GRID)
         return table
