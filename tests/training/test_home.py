@@ -22,11 +22,21 @@ from dermagui.jobs.report import Report
 from dermagui.records import Picture, Role
 from dermagui.training import home, parity
 from dermagui.training.base_model import read_base
+from dermagui.training.card import clinical_in_words
 from dermagui.training.environment import worker_script
 from dermagui.training.folder import write_image
 from dermagui.training.scoring import Score
+from tests.fakes import command_line
 from tests.fakes.command_line import run
-from tests.training.conftest import QUESTION, MakeJob, clean_environment, make_job_folder, set_up
+from tests.training.conftest import (
+    COLOURS,
+    QUESTION,
+    MakeJob,
+    clean_environment,
+    make_job_folder,
+    set_up,
+    write_lines,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -112,35 +122,81 @@ def damage(source: Path, target: Path) -> Path:
     return target
 
 
-def test_the_gate_lets_the_right_files_pass_and_no_others(
-    tuned: Tuned, make_job: MakeJob, tiny_base: Path, python: str, ready: Path, report: Report
-) -> None:
+def judged(tuned: Tuned, model: Path, mmproj: Path, report: Report, kind: str = "F16") -> parity.Verdict:
+    return parity.judge(tuned.trained, scored(tuned, model, mmproj, report), kind)
+
+
+@pytest.fixture(scope="module")
+def other(
+    tmp_path_factory: pytest.TempPathFactory, tuned: Tuned, tiny_base: Path, python: str, report: Report
+) -> home.Files:
+    """The files of another training of the same base."""
+    folder = make_job_folder(tmp_path_factory.mktemp("jobs") / "other", tiny_base, steps=3)
+    train(folder, python)
+    return bring_home(folder, tiny_base, python, report)
+
+
+def test_the_gate_lets_the_right_files_pass(tuned: Tuned, ready: Path, report: Report) -> None:
     text, mmproj = tuned.files.text, tuned.files.mmproj
-    right = parity.judge(tuned.trained, scored(tuned, text, mmproj, report), "F16")
+    right = judged(tuned, text, mmproj, report)
     assert right.passed, right
     assert right.first_tokens_equal == right.probes == 16
     assert right.difference < 0.002
     assert right.shuffled_score < right.true_score - 0.3
     small = tuned.files.folder / "Q8_0.gguf"
     home.run_native(home.quantize, (text, small, "Q8_0"), tuned.folder / "quantized.json", report)
-    assert parity.judge(tuned.trained, scored(tuned, small, mmproj, report), "Q8_0").passed
+    assert judged(tuned, small, mmproj, report, "Q8_0").passed
 
-    damaged = damage(text, tuned.folder / "damaged.gguf")
-    found = parity.judge(tuned.trained, scored(tuned, damaged, mmproj, report), "F16")
-    assert "difference" in found.faults
 
-    other = make_job("other", steps=3, held_out=0)
-    train(other, python)
-    files = bring_home(other, tiny_base, python, report)
-    swapped = parity.judge(tuned.trained, scored(tuned, files.text, files.mmproj, report), "F16")
-    assert "difference" in swapped.faults
-    wrong = parity.judge(tuned.trained, scored(tuned, text, files.mmproj, report), "F16")
-    assert "difference" in wrong.faults
+def test_the_gate_stops_a_damaged_tensor(tuned: Tuned, ready: Path, report: Report) -> None:
+    damaged = damage(tuned.files.text, tuned.folder / "damaged.gguf")
+    assert "difference" in judged(tuned, damaged, tuned.files.mmproj, report).faults
+
+
+def test_the_gate_stops_the_adapter_of_another_training(
+    tuned: Tuned, other: home.Files, ready: Path, report: Report
+) -> None:
+    assert "difference" in judged(tuned, other.text, other.mmproj, report).faults
+
+
+def test_the_gate_stops_the_image_part_of_another_training(
+    tuned: Tuned, other: home.Files, ready: Path, report: Report
+) -> None:
+    assert "difference" in judged(tuned, tuned.files.text, other.mmproj, report).faults
+
+
+def test_a_file_that_answers_alike_whatever_it_is_shown_did_not_look() -> None:
+    told = {"log_probability": -1.0, "first": 7, "prompt_tokens": 40, "size": [112, 112]}
+    blind = Score(-1.0, 4, 7, 40, (112, 112), True)
+    assert parity.judge([told, told], [blind, blind], "F16").faults == ("shuffled",)
+
+
+def test_smaller_files_may_lie_off_as_far_as_the_recipe_says() -> None:
+    told = {"log_probability": -1.0, "first": 7, "prompt_tokens": 40, "size": [112, 112]}
+    found = [Score(-1.4, 4, 3, 40, (112, 112), True), Score(-1.5, 4, 3, 40, (112, 112), True)]
+    for kind, limit, faults in (
+        ("Q4_K_M", 0.2, ()),
+        ("Q4_K_M", 0.1, ("difference",)),
+        ("Q8_0", 0.2, ("difference",)),
+        ("F16", 0.2, ("first_token", "difference")),
+    ):
+        assert parity.judge([told, told], found, kind, limit).faults == faults, kind
+
+
+def colour_of(row: dict[str, Any]) -> str:
+    said: str = row["messages"][1]["content"][0]["text"]
+    return next(colour for colour in COLOURS if colour in said)
+
+
+def side_of_colour(row: dict[str, Any]) -> str:
+    """A lie that a spot's metadata tells, so that there is something to miss."""
+    return "benign" if colour_of(row) == "white" else "malignant"
 
 
 def test_a_training_becomes_a_bundle_that_answers_in_the_chat(
-    spots: Path, tuned: Tuned, tiny_base: Path, ready: Path
+    spots: Path, tuned: Tuned, tiny_base: Path, ready: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(command_line, "PATIENCE_SECONDS", 900)
     from dermagui.storage.database import Store
     from dermagui.storage.trainings import add_training
     from tests.training.conftest import SETTINGS
@@ -149,6 +205,9 @@ def test_a_training_becomes_a_bundle_that_answers_in_the_chat(
     place.parent.mkdir()
     shutil.copytree(tuned.folder, place)
     shutil.rmtree(place / "home")
+    rows = [json.loads(line) for line in (place / "eval.jsonl").read_text().splitlines()]
+    told = [row | {"diagnosis": colour_of(row), "malignancy": side_of_colour(row)} for row in rows]
+    write_lines(place / "eval.jsonl", told)
     with Store(spots) as store:
         add_training(
             store,
@@ -162,8 +221,23 @@ def test_a_training_becomes_a_bundle_that_answers_in_the_chat(
         )
     done = run("bundle", "build", spots, "spots", "--quant", "Q4_K_M", "--json")
     assert [one["quantization"] for one in done.json["parity"]] == ["F16", "Q4_K_M"]
-    assert not [path for path in (place / "home").iterdir() if path.suffix == ".gguf"]
+    assert not [path for path in (place / "home").rglob("*.gguf*")]
     bundle = find_bundle("spots")
+    clinical = done.json["clinical"]
+    assert clinical == bundle.about.gates["clinical"]
+    assert clinical["labels"] == sorted(COLOURS)
+    for side in ("base", "tuned"):
+        assert clinical[side]["accuracy"]["n"] == clinical[side]["refusals"]["n"] == 16
+        assert clinical[side]["malignant_sensitivity"]["n"] == 12
+    assert clinical["base"]["refusals"]["value"] == 1, "random weights name no label"
+    assert clinical["tuned"]["refusals"]["value"] < 1
+    assert clinical["state"] in ("passed", "fell")
+    assert bundle.about.ready is done.json["ready"] is (clinical["state"] == "passed")
+    card = (bundle.folder / "README.md").read_text()
+    assert "Not a medical device" in card
+    assert bundle.files["model"].sha256 in card
+    assert "n = 12)" in card
+    assert clinical_in_words(clinical).split(":")[0] in card
     assert bundle.about.training_run == "the-uid"
     assert bundle.quantization == "Q4_K_M"
     model, mmproj = bundle.path("model"), bundle.path("mmproj")
@@ -178,7 +252,7 @@ def test_a_training_becomes_a_bundle_that_answers_in_the_chat(
             assert answer.images[0]["exact"]
             right += answer.text == row["messages"][1]["content"][0]["text"]
     assert right >= 6
-    run("bundle", "check", "spots")
+    assert clinical_in_words(clinical) in run("bundle", "check", "spots").err
     run("bundle", "build", spots, "spots", "--name", "DermatoLlama-x", code=3)
 
 
