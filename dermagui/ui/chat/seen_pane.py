@@ -43,6 +43,7 @@ class SeenPane(QWidget):
         column.addWidget(title)
         column.addWidget(self.view, 1)
         column.addWidget(self._facts)
+        column.addStretch(0)
         self.show_nothing()
 
     @property
