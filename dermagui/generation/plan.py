@@ -88,6 +88,8 @@ class Plan:
     def key(self) -> str:
         """The identity of what is asked, whatever the limit, speed and budget."""
         what = {name: value for name, value in self.as_json().items() if name not in _HOW}
+        if not self.images:  # so that plans from before there was a choice are known again
+            del what["images"]
         return _sha256(what | {"model": self.answerer})
 
     def as_json(self) -> dict[str, Any]:
