@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QKeySequence, QTextCursor
+from PySide6.QtGui import QColor, QKeySequence, QPalette, QTextCursor
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QPushButton
 
 from dermagui.generation.bank import load_bank
 from dermagui.generation.own_banks import kept_draft, own_folder
 from dermagui.storage.banks import freeze_bank
+from dermagui.ui import theme
 from dermagui.ui.desk import Desk
 from dermagui.ui.generate.bank_editor import BankEditor
 from dermagui.ui.generate.page import GeneratePage
@@ -123,6 +125,25 @@ def test_what_is_wrong_is_said_and_cannot_be_saved(own: BankEditor, wait_until: 
     for _ in range(len("How long has {name} had this")):
         QTest.keyClick(own.form.variations, Qt.Key.Key_Backspace)
     assert not own.form.problem.isVisible()
+
+
+def test_another_theme_leaves_nothing_in_the_colours_of_the_last(
+    own: BankEditor, application: QApplication, wait_until: Wait
+) -> None:
+    def wears(paper: QColor, ink: QColor) -> bool:
+        marks = own.form.variations.extraSelections()
+        marked = marks[0]  # named, and the list too: what it holds goes with it
+        written = own.form.problem.palette().windowText().color()
+        return (marked.format.background().color(), written) == (paper, ink)
+
+    try:
+        for choice in ("light", "dark"):
+            theme.apply_theme(application, choice)
+            expected = theme.palette_of(choice == "dark")
+            paper = expected.color(QPalette.ColorRole.AlternateBase)
+            wait_until(partial(wears, paper, theme.colour(theme.DANGER, expected)))
+    finally:
+        theme.apply_theme(application, "light")
 
 
 def test_questions_are_added_and_removed(own: BankEditor, wait_until: Wait) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QEvent, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QPalette, QTextCursor, QTextFormat
 from PySide6.QtWidgets import (
     QComboBox,
@@ -52,6 +52,7 @@ class QuestionForm(QWidget):
         self._hint.setForegroundRole(QPalette.ColorRole.PlaceholderText)
         self._line = 0
         self._build()
+        self._colour_problem()
         self.key.textEdited.connect(lambda _: self.changed.emit())
         self.type.editTextChanged.connect(lambda _: self.changed.emit())
         self.weight.valueChanged.connect(lambda _: self.changed.emit())
@@ -131,7 +132,16 @@ class QuestionForm(QWidget):
         """Says what is wrong, or that nothing is."""
         self.problem.setText(texts.worded(problem) if problem else "")
         self.problem.setVisible(problem is not None)
-        palette = self.problem.palette()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Colours anew what has colours of its own when the theme changes."""
+        super().changeEvent(event)
+        if event.type() is QEvent.Type.PaletteChange:
+            self._colour_problem()
+            self._mark_line()
+
+    def _colour_problem(self) -> None:
+        palette = self.palette()
         palette.setColor(QPalette.ColorRole.WindowText, theme.colour(theme.DANGER, palette))
         self.problem.setPalette(palette)
 
