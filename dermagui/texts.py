@@ -375,7 +375,7 @@ SENTENCES: dict[str, str] = {
     "train.foreign_job": "{path} is no training that this project gave away; name the folder that `dermagui train --export-job` made.",
     "train.no_weights_yet": "{path} holds no finished training yet; let it come to its end there first.",
     "train.job_changed": "{path} was not trained on what was given away: {count} files differ, such as {names}; bring back the folder as `dermagui train --export-job` made it.",
-    "train.bad_texts": "Line {line} of {path} is no pair of texts; each line wants {{\"question\": ..., \"answer\": ...}} in UTF-8.",
+    "train.bad_texts": 'Line {line} of {path} is no pair of texts; each line wants {{"question": ..., "answer": ...}} in UTF-8.',
     "train.few_texts": "Only {count} of the {wanted} texts that the share asks for are there; all of them are used.",
     "train.offline_unnamed": "Name the folder that is to be made with --offline DIR.",
     "train.no_offline": "An offline folder with GPU packages can be made on Linux only so far; use --cpu, or --python on the other computer.",

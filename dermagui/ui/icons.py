@@ -29,18 +29,8 @@ class _Engine(QIconEngine):
         self._name = name
         self._tint = tint
 
-    def _colour(self, mode: QIcon.Mode) -> QColor:
-        palette = QGuiApplication.palette()
-        if mode is QIcon.Mode.Disabled:
-            return palette.color(QPalette.ColorGroup.Disabled, QPalette.ColorRole.ButtonText)
-        if mode is QIcon.Mode.Selected:
-            return palette.color(QPalette.ColorRole.HighlightedText)
-        if self._tint is not None:
-            return QColor(self._tint[palette.color(QPalette.ColorRole.Window).lightness() < 128])
-        return palette.color(QPalette.ColorRole.ButtonText)
-
     def paint(self, painter: QPainter, rect: QRect, mode: QIcon.Mode, state: QIcon.State) -> None:
-        _renderer(self._name, self._colour(mode).name()).render(painter, QRectF(rect))
+        _paint(painter, rect, self._name, _colour(self._tint, mode))
 
     def pixmap(self, size: QSize, mode: QIcon.Mode, state: QIcon.State) -> QPixmap:
         made = QPixmap(size)
@@ -72,17 +62,35 @@ class Sign(QWidget):
     def __init__(self, name: str = "info", size_pixels: int = 20, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setFixedSize(size_pixels, size_pixels)
-        self._icon = icon(name)
+        self.show_icon(name)
 
     def show_icon(self, name: str, tint: tuple[str, str] | None = None) -> None:
         """Shows another one."""
-        self._icon = icon(name, tint)
+        _svg(name)
+        # No QIcon: the collector of garbage may end its engine, which is in Python, before the icon itself,
+        # and the process with them.
+        self._name, self._tint = name, tint
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
-        self._icon.paint(painter, self.rect())
+        _paint(painter, self.rect(), self._name, _colour(self._tint))
         painter.end()
+
+
+def _colour(tint: tuple[str, str] | None, mode: QIcon.Mode = QIcon.Mode.Normal) -> QColor:
+    palette = QGuiApplication.palette()
+    if mode is QIcon.Mode.Disabled:
+        return palette.color(QPalette.ColorGroup.Disabled, QPalette.ColorRole.ButtonText)
+    if mode is QIcon.Mode.Selected:
+        return palette.color(QPalette.ColorRole.HighlightedText)
+    if tint is not None:
+        return QColor(tint[palette.color(QPalette.ColorRole.Window).lightness() < 128])
+    return palette.color(QPalette.ColorRole.ButtonText)
+
+
+def _paint(painter: QPainter, rect: QRect, name: str, colour: QColor) -> None:
+    _renderer(name, colour.name()).render(painter, QRectF(rect))
 
 
 @cache

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication, QWidget
 
 from dermagui.project import create_project
@@ -203,3 +204,16 @@ def test_every_row_of_the_table_names_a_method(window: Window) -> None:
         for row in actions.rows_of(name):
             assert callable(getattr(owner, row.method)), row.id
             assert row.page == name, row.id
+
+
+def test_no_widget_holds_an_icon_in_python(window: Window, application: QApplication) -> None:
+    """The collector of garbage may end an icon's engine, which is in Python, before the icon: a crash."""
+    views = [name for name, _ in scenes.all_views(window, application)]
+    assert len(views) > len(PAGES)
+    holders = {
+        f"{type(widget).__name__}.{name}"
+        for widget in [window, *window.findChildren(QWidget)]
+        for name, value in vars(widget).items()
+        if isinstance(value, QIcon)
+    }
+    assert not holders
