@@ -135,7 +135,7 @@ GENERATE = (
         "generate.five", QT_TRANSLATE_NOOP("actions", "Send five and look"), "Ctrl+P", "send_five", "generate"
     ),
     _row("generate.start", QT_TRANSLATE_NOOP("actions", "Start"), "Ctrl+Return", "start", "generate"),
-    _row("generate.stop", QT_TRANSLATE_NOOP("actions", "Stop this run"), "Ctrl+.", "stop", "generate"),
+    _row("generate.stop", QT_TRANSLATE_NOOP("actions", "Pause this run"), "Ctrl+.", "stop", "generate"),
     _row(
         "generate.terms", QT_TRANSLATE_NOOP("actions", "Read the terms…"), "Ctrl+T", "show_terms", "generate"
     ),

@@ -344,13 +344,13 @@ class GeneratePage(Page):
         self._asked_about_unknown = 0
         self.bar.hide()
         self._is_preview = first is not None
-        title = self.tr("Five to look at") if first else self.tr("Running")
-        self._follow(job_id, self.tr("Rehearsing") if plan.simulated else title)
+        self._follow(job_id, self.tr("Five to look at") if first else self.tr("Running"), plan.provider)
 
-    def _follow(self, job_id: str, title: str) -> None:
+    def _follow(self, job_id: str, title: str, provider: str) -> None:
         self._job = job_id
-        plan = self._plan
-        self.run.begin(title, simulated=bool(plan and plan.simulated), local=bool(plan and plan.local))
+        simulated = provider == "practice"
+        title = self.tr("Rehearsing") if simulated else title
+        self.run.begin(title, simulated=simulated, local=provider == "local")
         self._third.setCurrentWidget(self.run)
         self._show_outlook(self._outlook)
 
@@ -360,9 +360,11 @@ class GeneratePage(Page):
         """A run that went on before this page was there is shown like one that began here."""
         for job_id, followed in self.jobs.running.items():
             if followed.row["kind"] == "generate" and self._job is None:
-                self._follow(job_id, self.tr("Running"))
+                provider = followed.row["parameters"]["plan"]["provider"]
+                self._follow(job_id, self.tr("Running"), provider)
                 for event in list(followed.newest):
                     self._on_jobs_told(job_id, event)
+        self.run.show_stopping(self._job is not None and self.jobs.is_stopping(self._job))
         if self._job is not None and self._job not in self.jobs.running and not self.run.is_over:
             self.desk.ask(partial(desk_work.ended, job_id=self._job), self._on_ended_read, owner=self)
 

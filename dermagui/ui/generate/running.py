@@ -37,7 +37,8 @@ class RunView(QWidget):
         self._title.setFont(theme.heading_font(self._title.font()))
         self._told = QLabel()
         self._told.setWordWrap(True)
-        self.stop = QPushButton(icon("stop"), self.tr("Stop"))
+        self.stop = QPushButton()
+        self.show_stopping(False)
         self.review = QPushButton(icon("review"), self.tr("Review the pairs"))
         self.review.hide()
         self._counters = {key: self._build_counter(key) for key in ("flagged", *RequestState)}
@@ -81,6 +82,11 @@ class RunView(QWidget):
         self.review.setVisible(False)
         self.stop.setVisible(True)
         self.stop.setEnabled(True)
+
+    def show_stopping(self, stopping: bool) -> None:
+        """Once asked, a run pauses by itself; the same button then ends it without waiting."""
+        self.stop.setIcon(icon("stop" if stopping else "pause"))
+        self.stop.setText(self.tr("Stop at once") if stopping else self.tr("Pause"))
 
     def hear(self, event: Event) -> None:
         """Takes in one event of the run's story."""
