@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 from PySide6.QtWidgets import QCheckBox, QFileDialog
 
 from dermagui.errors import DermaError
-from dermagui.training.environment import use_python
 from dermagui.training.hardware import DISK_BYTES, DOWNLOAD_BYTES
 from dermagui.training.install import remove
 from dermagui.training.install_job import install_parameters
@@ -142,8 +140,9 @@ class ComputerStation(Station):
     # -- doing ----------------------------------------------------------------------------------
 
     def install(self, offline: Path | None = None) -> None:
-        """Makes the environment, or mends it."""
-        self._install.begin(install_parameters(cpu=self.cpu.isChecked(), offline=offline))
+        """Makes the environment; one that is there is made anew."""
+        anew = self.facts is not None and self.facts.environment is not None
+        self._install.begin(install_parameters(cpu=self.cpu.isChecked(), offline=offline, anew=anew))
 
     def choose_offline(self) -> None:
         """Asks for a folder that was made on another computer, and installs from it."""
@@ -158,11 +157,9 @@ class ComputerStation(Station):
             self.use_python(Path(found))
 
     def use_python(self, python: Path) -> None:
-        """Asks that interpreter what it has, and takes it."""
+        """Asks that interpreter what it has, and takes it; what else is needed is fetched."""
         self.shine(Light.BUSY, self.tr("Asking that Python what it has…"))
-        self.desk.work(
-            partial(use_python, python), lambda _: self.look(), owner=self, failed=self._on_refused
-        )
+        self._install.begin(install_parameters(cpu=self.cpu.isChecked(), python=python))
 
     def remove_environment(self) -> None:
         """Removes what was installed; an existing Python is only forgotten."""
