@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from dermagui.ui import actions
+from dermagui.ui.pages import PAGES
 from dermagui.ui.shell.palette import ActionPalette, KeySheet
 from dermagui.ui.window import Window
 
@@ -48,9 +49,10 @@ def test_arrows_choose_while_the_line_keeps_the_focus(window: Window) -> None:
         QTest.keyClick(palette.line, Qt.Key.Key_Down)
     QTest.keyClick(palette.line, Qt.Key.Key_Up)
     chosen = palette.found.currentItem().text(0)
-    assert chosen == "Go to Jobs"
+    fourth = list(PAGES)[3]
+    assert chosen == f"Go to {PAGES[fourth].label()}"
     QTest.keyClick(palette.line, Qt.Key.Key_Return)
-    assert window.page.name == "jobs"
+    assert window.page.name == fourth
 
 
 def test_what_cannot_be_done_now_is_not_offered(window: Window) -> None:
