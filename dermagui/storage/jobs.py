@@ -60,8 +60,16 @@ def finish_job(
 def list_jobs(store: Store, *, state: JobState | None = None) -> list[Row]:
     """Jobs, newest first: id, kind, state, pid, process_started, times, figures, error, not_before."""
     where, values = ("WHERE state = ?", (state,)) if state else ("", ())
-    found = list(store.rows(f"SELECT * FROM jobs {where} ORDER BY id DESC", values))
-    for row in found:
-        for column in ("parameters", "figures", "error"):
-            row[column] = json.loads(row[column]) if row[column] else None
-    return found
+    return [_read(row) for row in store.rows(f"SELECT * FROM jobs {where} ORDER BY id DESC", values)]
+
+
+def find_job(store: Store, job_id: str) -> Row | None:
+    """One job, like those of ``list_jobs``."""
+    row = store.row("SELECT * FROM jobs WHERE id = ?", (job_id,))
+    return _read(row) if row else None
+
+
+def _read(row: Row) -> Row:
+    for column in ("parameters", "figures", "error"):
+        row[column] = json.loads(row[column]) if row[column] else None
+    return row

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -41,10 +41,13 @@ class Followed:
     """The newest ``heartbeat`` event; a generation's tells ``spent_micro_usd``."""
     newest: deque[Event] = field(default_factory=lambda: deque(maxlen=_KEPT_EVENTS))
     """What was told last, for a page that comes later."""
+    is_over: bool = False
+    """Whether its end was told."""
 
     def hear(self, event: Event) -> None:
         """Takes in one event of the story."""
         self.newest.append(event)
+        self.is_over = self.is_over or event["event"] == "end"
         if event["event"] == "heartbeat":
             self.heartbeat = event
         elif event["event"] == "progress":
@@ -71,6 +74,19 @@ class Followed:
         if plan.get("provider") == "practice":
             return None, None
         return self.heartbeat.get("spent_micro_usd"), plan.get("budget_micro_usd")
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A part of a job's story, from one position to another, and whether its process lives."""
+
+    begin: int
+    events: list[Event]
+    end: int
+    lives: bool
+
+
+Stories = dict[str, Story]
 
 
 class Jobs(QObject):
@@ -104,16 +120,23 @@ class Jobs(QObject):
     ) -> None:
         """Starts a job; ``started`` gets its id. ``failed`` gets ``job.already_running`` and the like."""
 
-        def begin(store: Store) -> str:
+        def begin(store: Store) -> Row:
             from dermagui.jobs.launch import start_child
             from dermagui.jobs.work import claim
+            from dermagui.storage.jobs import find_job
 
             job_id = claim(store, kind, parameters)
             # Here and not when it is told: the window may close before.
             self._children.append(start_child(store.folder, job_id, secret))
-            return job_id
+            return cast("Row", find_job(store, job_id))
 
-        self._desk.ask(begin, started, owner=self, failed=failed, changes=frozenset({"jobs"}))
+        def begun(row: Row) -> None:
+            # From now on, since it may be over before anybody looks for what runs.
+            self.running.setdefault(row["id"], Followed(row))
+            if started is not None:
+                started(row["id"])
+
+        self._desk.ask(begin, begun, owner=self, failed=failed, changes=frozenset({"jobs"}))
 
     def pause(self, job_id: str) -> None:
         """Asks a job to stop after what is in flight; what is done is saved, and resuming goes on from it."""
@@ -167,47 +190,68 @@ class Jobs(QObject):
             self._look()
 
     def _look(self) -> None:
-        self._desk.ask(_running_jobs, self._on_looked, owner=self)
+        self._desk.ask(partial(_read_jobs, known=frozenset(self.running)), self._on_looked, owner=self)
 
     def _on_looked(self, rows: list[Row]) -> None:
+        from dermagui.records import JobState
+
         # Asking for its end is what lets a process that ended go.
         for child in [child for child in self._children if child.poll() is not None]:
             self._children.remove(child)
-        ended = self.running.keys() - {row["id"] for row in rows}
-        self.running = {row["id"]: self.running.get(row["id"]) or Followed(row) for row in rows}
         for row in rows:
-            self.running[row["id"]].row = row
+            self.running.setdefault(row["id"], Followed(row)).row = row
+        over = [row["id"] for row in rows if row["state"] != JobState.RUNNING]
+        if over:
+            self._read(over, self._on_last_read)
         if self.running:
             self._timer.start()
-        else:
+        self.changed.emit()
+
+    def _on_last_read(self, stories: Stories) -> None:
+        """What a job told last; where its story has no end, or not yet, the database says how it ended."""
+        self._tell(stories)
+        for job_id in stories:
+            followed = self.running.get(job_id)
+            if followed is not None and not followed.is_over:
+                self._tell_one(job_id, followed, _end_of(followed.row))
+            self.running.pop(job_id, None)
+        if not self.running:
             self._timer.stop()
         self.changed.emit()
-        if ended:
-            self._desk.rows_changed.emit(EVERYTHING - {"jobs"})
+        self._desk.rows_changed.emit(EVERYTHING - {"jobs"})
+
+    def _read(self, job_ids: Iterable[str], then: Callable[[Stories], None]) -> None:
+        asked = {job_id: (self.running[job_id].position, self.running[job_id].row) for job_id in job_ids}
+        if self._desk.folder is not None:
+            self._desk.work(partial(_read_stories, self._desk.folder, asked), then, owner=self)
 
     def _on_timer_timeout(self) -> None:
-        folder = self._desk.folder
-        if folder is None or self._reading:
-            return
-        self._reading = True
-        asked = {job_id: (followed.position, followed.row) for job_id, followed in self.running.items()}
-        self._desk.work(partial(_read_stories, folder, asked), self._on_read, owner=self)
+        if self._desk.folder is not None and not self._reading:
+            self._reading = True
+            self._read(list(self.running), self._on_read)
 
-    def _on_read(self, stories: dict[str, tuple[list[Event], int, bool]]) -> None:
+    def _on_read(self, stories: Stories) -> None:
         self._reading = False
-        over = False
-        for job_id, (events, position, lives) in stories.items():
-            followed = self.running.get(job_id)
-            if followed is None:
-                continue
-            followed.position = position
-            over = over or not lives
-            for event in events:
-                followed.hear(event)
-                over = over or event["event"] == "end"
-                self.told.emit(job_id, event)
-        if over:
+        if self._tell(stories):
             self._look()
+
+    def _tell(self, stories: Stories) -> bool:
+        """Tells what is new in the stories; whether one of the jobs is over."""
+        over = False
+        for job_id, story in stories.items():
+            followed = self.running.get(job_id)
+            if followed is None or followed.position != story.begin:
+                continue  # another look was faster
+            followed.position = story.end
+            over = over or not story.lives
+            for event in story.events:
+                self._tell_one(job_id, followed, event)
+            over = over or followed.is_over
+        return over
+
+    def _tell_one(self, job_id: str, followed: Followed, event: Event) -> None:
+        followed.hear(event)
+        self.told.emit(job_id, event)
 
 
 def _leave_word(folder: Path, job_id: str) -> None:
@@ -218,32 +262,35 @@ def _leave_word(folder: Path, job_id: str) -> None:
     (job_folder(folder, job_id) / STOP_NAME).touch()
 
 
-def _running_jobs(store: Store) -> list[Row]:
+def _read_jobs(store: Store, known: frozenset[str]) -> list[Row]:
+    """The jobs that run, and what became of those that were known to."""
     from dermagui.jobs.work import bury_dead
     from dermagui.records import JobState
     from dermagui.storage import jobs
 
     if not store.read_only:
         bury_dead(store)
-    return jobs.list_jobs(store, state=JobState.RUNNING)
+    running = jobs.list_jobs(store, state=JobState.RUNNING)
+    over = (jobs.find_job(store, job_id) for job_id in known - {row["id"] for row in running})
+    return [*running, *(row for row in over if row is not None)]
 
 
-def _read_stories(
-    folder: Path, asked: dict[str, tuple[int, Row]]
-) -> dict[str, tuple[list[Event], int, bool]]:
-    """What each job told since, where to read on, and whether its process still lives: a killed one tells
-    nobody of its end.
-    """
+def _read_stories(folder: Path, asked: dict[str, tuple[int, Row]]) -> Stories:
+    """What each job told since; a killed one tells nobody of its end."""
     from dermagui.jobs.report import read_events
     from dermagui.jobs.work import is_alive, job_folder
 
-    return {
-        job_id: (
-            *read_events(job_folder(folder, job_id), position),
-            is_alive(row["pid"], row["process_started"]),
-        )
-        for job_id, (position, row) in asked.items()
-    }
+    found = {}
+    for job_id, (begin, row) in asked.items():
+        events, end = read_events(job_folder(folder, job_id), begin)
+        found[job_id] = Story(begin, events, end, is_alive(row["pid"], row["process_started"]))
+    return found
+
+
+def _end_of(row: Row) -> Event:
+    """The end of a job's story as its row tells it."""
+    told = {name: row[name] for name in ("state", "figures", "error", "not_before")}
+    return {"at": row["finished_at"], "event": "end", **told, "figures": row["figures"] or {}}
 
 
 def _moment(event: Event) -> datetime:

@@ -12,14 +12,16 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtTest import QAbstractItemModelTester, QTest
 from PySide6.QtWidgets import QApplication, QMessageBox, QPlainTextEdit, QTableView
 
+from dermagui.datasets.export import export_parameters
 from dermagui.demo.faults import Script
 from dermagui.demo.server import RehearsalServer
 from dermagui.jobs.launch import stop_job
 from dermagui.jobs.report import STOP_NAME
 from dermagui.jobs.work import job_folder
 from dermagui.project import Project, copy_project
-from dermagui.records import JobState
+from dermagui.records import ExportFormat, JobState
 from dermagui.storage import jobs
+from dermagui.storage.database import Store
 from dermagui.ui.jobs import Followed
 from dermagui.ui.shell.jobs_page import JobsPage
 from dermagui.ui.shell.words import job_words
@@ -132,9 +134,56 @@ def test_a_job_is_stopped_at_once_with_what_it_started(
         Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier,
     )
     wait_until(lambda: not opened.jobs.running and opened.desk.is_idle)
-    wait_until(lambda: _cells(opened)[1] == "Ended too early")
+    # It may hear of the wish to stop before it is ended.
+    wait_until(lambda: _cells(opened)[1] in ("Ended too early", "Paused"))
     assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     assert opened.page.action("jobs.resume").isEnabled()
+
+
+def test_the_end_of_a_job_is_told_however_fast_it_was(
+    opened: Window, tmp_path: Path, wait_until: Wait
+) -> None:
+    """One that ended before anybody looked, and one whose story broke off before its end."""
+    told: list[tuple[str, dict[str, Any]]] = []
+    opened.jobs.told.connect(lambda job_id, event: told.append((job_id, event)))
+    ids: list[str] = []
+    parameters = export_parameters(tmp_path / "out", ExportFormat.MESSAGES)
+    for _ in range(3):
+        opened.jobs.start("export", parameters, started=ids.append)
+        wait_until(lambda: ids and any(event["event"] == "end" for job, event in told if job == ids[-1]))
+        wait_until(lambda: not opened.jobs.running)
+    ends = [job for job, event in told if event["event"] == "end"]
+    assert ends == ids, "each end is told once"
+
+
+def test_a_job_that_was_over_before_the_look_is_told(
+    opened: Window, wait_until: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the process is done while the window is busy."""
+    told: list[dict[str, Any]] = []
+    opened.jobs.told.connect(lambda _, event: told.append(event))
+
+    class Done:
+        """A process that ended already."""
+
+        returncode = 0
+
+        def poll(self) -> int:
+            return 0
+
+    def start_child(project: Path, job_id: str, secret: str | None = None) -> Done:
+        with Store(project) as store:
+            jobs.finish_job(
+                store, job_id, JobState.FAILED, error={"code": "export.nothing", "values": {"refused": 0}}
+            )
+        return Done()
+
+    monkeypatch.setattr("dermagui.jobs.launch.start_child", start_child)
+    opened.jobs.start("export", {}, started=lambda _: None)
+    wait_until(lambda: told)
+    assert told[-1]["event"] == "end"
+    assert told[-1]["error"]["code"] == "export.nothing"
+    wait_until(lambda: not opened.jobs.running)
 
 
 def _parameters_of(window: Window, job_id: str) -> dict[str, Any]:
