@@ -53,7 +53,7 @@ def measure() -> list[Ratio]:
         project = prepared_project(folder, plan)
         calls = calls_of(project, plan)
         assert len(calls) == REQUESTS, len(calls)
-        assert sum(len(call.image) for call in calls) // REQUESTS // 1000 in ENOUGH_KB
+        assert sum(len(call.pixels.encoded) for call in calls) // REQUESTS // 1000 in ENOUGH_KB
         copies = (folder / f"project-{n}" for n in itertools.count())
         seconds = in_turn(
             lambda: job_seconds(project, next(copies), plan) / REQUESTS,
