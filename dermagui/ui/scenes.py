@@ -216,6 +216,14 @@ def _generate_views(window: Window, calm: Callable[[], None]) -> Views:
     calm()
     yield "generate-terms", window
     page.back()
+    page.edit_bank()
+    calm()
+    yield "generate-bank", window
+    page.editor.copy.click()
+    calm()
+    yield "generate-own-bank", window
+    page.editor.leave()
+    calm()
 
 
 def _review_views(window: Window, calm: Callable[[], None]) -> Views:

@@ -169,9 +169,9 @@ class BankEditor(QWidget):
     def _show_bank(self, raw: Raw) -> None:
         self._raw = deepcopy(raw)
         self._dirty = False
-        words = (
-            self.tr("{name}, version {version}") if self._own else self.tr("{name}, version {version}: ships")
-        )
+        words = self.tr("{name}, version {version}")
+        if not self._own:
+            words = self.tr("{name}, version {version}, which came with dermagui")
         self.title.setText(words.format(name=raw.get("name", ""), version=raw.get("version", "")))
         self.name.setText(str(raw.get("name", "")))
         self.name.setReadOnly(not self._own)
