@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shiboken6
 from PySide6.QtCore import QRect, QRectF, QSize, Qt
 from PySide6.QtGui import (
     QAction,
@@ -69,6 +70,9 @@ def follow_action(button: QPushButton, action: QAction) -> None:
     """Gives a button the words, the key and the state of an action, and lets it do the same."""
 
     def show_action() -> None:
+        if not shiboken6.isValid(button):  # the action outlives buttons that a page makes anew
+            action.changed.disconnect(show_action)
+            return
         button.setText(action.text())
         button.setEnabled(action.isEnabled())
         button.setToolTip(action.toolTip())
