@@ -106,7 +106,7 @@ INSTEAD: dict[str, str] = {
     "export.only_simulated": str(
         QT_TRANSLATE_NOOP(
             "texts",
-            "Nothing was exported: the {count} pairs in the wanted state come from a rehearsal; choose to export rehearsed pairs too.",
+            "Nothing was exported: all {count} accepted pairs come from a rehearsal; tick “With rehearsed pairs” to export them.",
         )
     ),
     "train.no_environment": str(

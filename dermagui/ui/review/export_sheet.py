@@ -60,7 +60,7 @@ class ExportSheet(QDialog):
         browse.triggered.connect(self._browse)
         self.out.addAction(browse, QLineEdit.ActionPosition.TrailingPosition)
         self.split = QLineEdit("80/10/10")
-        self.simulated = QCheckBox(self.tr("With pairs of the &practice service"))
+        self.simulated = QCheckBox(self.tr("With re&hearsed pairs"))
         self.keep_names = QCheckBox(self.tr("Keep patient ids and file names as they &are"))
         self.problem = QLabel()
         self.problem.setWordWrap(True)

@@ -162,7 +162,7 @@ class ReviewPage(PairPage):
             words = self.tr("Nothing is left to decide.") if left else self.tr("No pair is like that.")
             self._tell(words, *buttons)
         else:
-            buttons = self._button("again"), self._button("export")
+            buttons = self._button("again"), self._button("everything"), self._button("export")
             self._tell(self.tr("That was the last pair of this choice."), *buttons)
 
     def _tell(self, words: str, *buttons: QPushButton) -> None:

@@ -108,7 +108,7 @@ class PairView(QWidget):
         name, word = STATES[reading.pair.state]
         words = [translated(word)]
         if reading.pair.simulated:
-            words.append(self.tr("written by the practice service, not by a model"))
+            words.append(self.tr("written by a rehearsal, not by a model"))
         self._add_signed(name, " · ".join(words), theme.GOOD if reading.edited else None)
 
     def _add_flags(self, reading: Reading) -> None:

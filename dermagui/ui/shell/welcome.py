@@ -158,7 +158,12 @@ class Welcome(QDialog):
                     "Drawn lesions with rehearsed pairs, some of them wrong on purpose: to look around in."
                 ),
             ),
-            (project, self.tr("An empty folder becomes a project; then drop your pictures on the window.")),
+            (
+                project,
+                self.tr(
+                    "Name a project, and a folder is made for it; then drop your pictures on the window."
+                ),
+            ),
         ):
             column.addWidget(_text(line))
             row = QHBoxLayout()
