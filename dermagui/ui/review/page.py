@@ -162,8 +162,8 @@ class ReviewPage(PairPage):
             words = self.tr("Nothing is left to decide.") if left else self.tr("No pair is like that.")
             self._tell(words, *buttons)
         else:
-            buttons = self._button("again"), self._button("everything"), self._button("export")
-            self._tell(self.tr("That was the last pair of this choice."), *buttons)
+            ways = [self._button(name) for name in ("again", "everything", "export")]
+            self._tell(self.tr("That was the last pair of this choice."), *ways)
 
     def _tell(self, words: str, *buttons: QPushButton) -> None:
         self.parts.empty.tell(words, *buttons)
