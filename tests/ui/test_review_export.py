@@ -19,7 +19,7 @@ from dermagui.review.verdicts import decide
 from dermagui.storage import pairs, people
 from dermagui.ui.desk import Desk
 from dermagui.ui.jobs import Jobs
-from dermagui.ui.review.export_sheet import ExportSheet
+from dermagui.ui.review.export_sheet import ExportSheet, export_words
 from dermagui.ui.review.page import ReviewPage
 from tests.fakes.projects import add_images, new_store, open_pair
 
@@ -113,3 +113,9 @@ def test_shares_that_make_no_sense_keep_the_sheet_open(page: ReviewPage, split: 
     assert sheet.problem.isVisible()
     assert page.jobs.running == {}
     QTest.keyClick(sheet, Qt.Key.Key_Escape)
+
+
+def test_an_export_without_anything_to_train_on_says_so(tmp_path: Path) -> None:
+    figures = {"pairs": 2, "images": 2, "train": 0, "validation": 2, "test": 0}
+    assert "Nothing is there to train on" in export_words(figures, tmp_path)
+    assert "Nothing is there" not in export_words(figures | {"train": 1, "validation": 1}, tmp_path)

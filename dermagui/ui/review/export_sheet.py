@@ -135,4 +135,10 @@ def export_words(figures: Mapping[str, int], out: Path) -> str:
         "{test} to test.",
     )
     counts = {name: whole(count) for name, count in figures.items()}
-    return words.format(path=display_path(out), **counts)
+    told = words.format(path=display_path(out), **counts)
+    if figures["train"]:
+        return told
+    nothing = QCoreApplication.translate(
+        "review", "Nothing is there to train on: there are too few patients or pictures for these shares."
+    )
+    return f"{told} {nothing}"

@@ -198,7 +198,8 @@ class ReviewPage(PairPage):
         out = self._exports.pop(job_id)
         if event["figures"]:
             show = partial(QDesktopServices.openUrl, QUrl.fromLocalFile(str(out)))
-            self.parts.bar.tell(export_words(event["figures"], out), Level.DONE, self.tr("Show folder"), show)
+            level = Level.DONE if event["figures"]["train"] else Level.WARNING
+            self.parts.bar.tell(export_words(event["figures"], out), level, self.tr("Show folder"), show)
         elif event["error"]:
             words = texts.sentence(event["error"]["code"], event["error"]["values"])
             self.parts.bar.tell(words, Level.ERROR)
