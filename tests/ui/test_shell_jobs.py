@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -125,7 +126,10 @@ def test_a_job_is_stopped_at_once_with_what_it_started(
     job_id = _start(opened, _parameters(opened, slow_server), wait_until)
     wait_until(lambda: opened.jobs.running[job_id].progress.get("done", 0) > 0)
     wait_until(lambda: _cells(opened)[1] == "Running")
-    process = psutil.Process(opened.jobs.running[job_id].row["pid"])
+    with Store(opened.desk.folder, read_only=True) as store:
+        row = jobs.find_job(store, job_id)
+    process = psutil.Process(row["pid"])
+    assert process.pid != os.getpid()
     opened.page.findChild(QTableView).selectRow(0)
     wait_until(opened.page.action("jobs.stop").isEnabled)
     QTest.keyClick(
@@ -136,7 +140,7 @@ def test_a_job_is_stopped_at_once_with_what_it_started(
     wait_until(lambda: not opened.jobs.running and opened.desk.is_idle)
     # It may hear of the wish to stop before it is ended.
     wait_until(lambda: _cells(opened)[1] in ("Ended too early", "Paused"))
-    assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    wait_until(lambda: _is_gone(process))
     assert opened.page.action("jobs.resume").isEnabled()
 
 
@@ -184,6 +188,13 @@ def test_a_job_that_was_over_before_the_look_is_told(
     assert told[-1]["event"] == "end"
     assert told[-1]["error"]["code"] == "export.nothing"
     wait_until(lambda: not opened.jobs.running)
+
+
+def _is_gone(process: psutil.Process) -> bool:
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _parameters_of(window: Window, job_id: str) -> dict[str, Any]:
