@@ -5,7 +5,6 @@ Modules that load much are imported inside, so that the page stands before them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,8 +16,6 @@ from PySide6.QtGui import QImage
 
 from dermagui import settings
 from dermagui.errors import DermaError, UserError
-from dermagui.jobs.report import Event
-from dermagui.records import JobState
 from dermagui.storage import people
 from dermagui.storage.database import Store
 
@@ -123,15 +120,6 @@ def accept(store: Store, name: str) -> None:
     people.accept_terms(
         store, people.person(store, name), generation.TERMS_NAME, found.terms_date, found.sha256
     )
-
-
-def ended(store: Store, job_id: str) -> Event | None:
-    """How a job ended that no story tells the end of, such as one that was killed."""
-    row = store.row("SELECT state, figures, error FROM jobs WHERE id = ?", (job_id,))
-    if row is None or row["state"] == JobState.RUNNING:
-        return None
-    error = json.loads(row["error"]) if row["error"] else None
-    return {"event": "end", "state": row["state"], "figures": json.loads(row["figures"]), "error": error}
 
 
 def key() -> str:

@@ -365,12 +365,6 @@ class GeneratePage(Page):
                 for event in list(followed.newest):
                     self._on_jobs_told(job_id, event)
         self.run.show_stopping(self._job is not None and self.jobs.is_stopping(self._job))
-        if self._job is not None and self._job not in self.jobs.running and not self.run.is_over:
-            self.desk.ask(partial(desk_work.ended, job_id=self._job), self._on_ended_read, owner=self)
-
-    def _on_ended_read(self, event: Event | None) -> None:
-        if event is not None and self._job is not None and not self.run.is_over:
-            self._on_jobs_told(self._job, event)
 
     def _on_jobs_told(self, job_id: str, event: Event) -> None:
         if job_id != self._job:
