@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
@@ -13,22 +13,17 @@ from dermagui.errors import DermaError
 from dermagui.records import Role
 from dermagui.ui import theme
 from dermagui.ui.chat import desk_work
+from dermagui.ui.chat.attaching import Attaching
 from dermagui.ui.chat.desk_work import ModelCard, Thumb
 from dermagui.ui.chat.engine import Answered, Engine, Progress, Question
 from dermagui.ui.chat.layout import ChatLayout
 from dermagui.ui.chat.shelf import ChatAt, Listed, Shelf
 from dermagui.ui.chat.talk import Talk
+from dermagui.ui.chat.this_chat import ThisChat
 from dermagui.ui.desk import Desk
 from dermagui.ui.jobs import Jobs
 from dermagui.ui.page import Page
-from dermagui.ui.shell.words import whole
 from dermagui.ui.widgets.bar import Level
-
-if TYPE_CHECKING:
-    from dermagui.chat.keeping import Attachment
-
-_MOST_PICTURES = 8
-"""Of one question: more would fill the context of most models."""
 
 
 class ChatPage(Page):
@@ -42,8 +37,9 @@ class ChatPage(Page):
         self.shelf = Shelf(desk)
         self.talk = Talk(desk, self.engine, self.shelf)
         self._edited: int | None = None
-        self._titles: dict[str, str] = {}
         self.parts = ChatLayout(self.action)
+        self.pictures = Attaching(desk, self.parts.composer, self.parts.bar, self)
+        self.this_chat = ThisChat(self.talk, self.shelf, self.parts.title, self.parts.bar, self)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(2 * theme.GRID, theme.GRID, 2 * theme.GRID, theme.GRID)
         outer.addWidget(self.parts)
@@ -58,15 +54,13 @@ class ChatPage(Page):
         self.talk.ended.connect(self._on_ended)
         self.talk.given_back.connect(self._on_given_back)
         self.talk.kept.connect(self._on_kept)
-        self.talk.failed.connect(self._tell)
+        for part in (self.talk, self.pictures, self.this_chat):
+            part.failed.connect(self._tell)
         parts.history.chosen.connect(self._on_chat_chosen)
         parts.history.searched.connect(self._list_chats)
         parts.composer.sent.connect(self.send)
-        parts.composer.files_given.connect(self.take_paths)
-        parts.composer.image_given.connect(self._take_image)
         parts.conversation.wants.connect(self._on_turn_wants)
         parts.conversation.picture_chosen.connect(self._show_seen)
-        parts.title.editingFinished.connect(self._on_title_edited)
         parts.settings.context_tokens.editingFinished.connect(self._list_models)
 
     @property
@@ -108,15 +102,12 @@ class ChatPage(Page):
         self._allow()
 
     def _on_chats_listed(self, chats: list[Listed]) -> None:
-        self._titles = {chat.at.uid: chat.title for chat in chats}
-        uid = self.talk.at.uid if self.talk.at else ""
-        self.parts.history.show_chats(chats, uid)
-        if uid in self._titles and not self.parts.title.hasFocus():
-            self.parts.title.setText(self._titles[uid])
+        self.parts.history.show_chats(chats, self.talk.at.uid if self.talk.at else "")
+        self.this_chat.show_title(chats)
 
     def _on_chat_chosen(self, at: ChatAt) -> None:
         self._edited = None
-        self.talk.open(at, self._titles.get(at.uid, ""))
+        self.talk.open(at, self.this_chat.titles.get(at.uid, ""))
 
     # -- what is shown --------------------------------------------------------------------------
 
@@ -270,50 +261,14 @@ class ChatPage(Page):
 
     def attach(self) -> None:
         """Asks for picture files."""
-        names, _ = QFileDialog.getOpenFileNames(self, self.tr("Attach pictures"))
-        self.take_paths([Path(name) for name in names])
+        self.pictures.choose()
 
     def attach_selected(self) -> None:
         """Attaches what is selected in the Library."""
-        numbers = self.desk.selected_images()
-        if len(numbers) > _MOST_PICTURES:
-            self.parts.bar.tell(
-                self.tr("{count} images are selected; choose {most} at most for one question.").format(
-                    count=whole(len(numbers)), most=_MOST_PICTURES
-                )
-            )
-            return
-        self.desk.ask(
-            lambda store: desk_work.take_from_library(store, numbers),
-            self._on_library_taken,
-            owner=self,
-            failed=self._tell,
-        )
-
-    def _on_library_taken(self, taken: list[tuple[Attachment | None, str]]) -> None:
-        if not taken:
-            self.parts.bar.tell(self.tr("No image is selected in the Library."), Level.INFO)
-            return
-        self.desk.work(partial(desk_work.thumbs_of, taken), self._add_thumbs, owner=self, failed=self._tell)
+        self.pictures.take_selected()
 
     def take_paths(self, paths: list[Path]) -> None:
-        if paths:
-            take = partial(desk_work.take_files, paths)
-            self.desk.work(take, self._on_files_taken, owner=self, failed=self._tell)
-
-    def _on_files_taken(self, taken: tuple[list[Thumb], list[DermaError]]) -> None:
-        thumbs, errors = taken
-        self._add_thumbs(tuple(thumbs))
-        if errors:
-            self._tell(errors[0])
-
-    def _take_image(self, image: QImage) -> None:
-        take = partial(desk_work.take_image, image, self.tr("From the clipboard"))
-        self.desk.work(take, lambda thumb: self._add_thumbs((thumb,)), owner=self, failed=self._tell)
-
-    def _add_thumbs(self, thumbs: tuple[Thumb, ...]) -> None:
-        for thumb in thumbs:
-            self.parts.composer.add(thumb)
+        self.pictures.take_paths(paths)
 
     def _show_last_picture(self) -> None:
         for place in reversed(range(len(self.talk.turns))):
@@ -349,42 +304,15 @@ class ChatPage(Page):
 
     def rename(self) -> None:
         """Puts the cursor into the chat's name."""
-        self.parts.title.setFocus()
-        self.parts.title.selectAll()
-
-    def _on_title_edited(self) -> None:
-        uid = self.talk.at.uid if self.talk.at else ""
-        title = self.parts.title.text().strip()
-        if uid and title != self._titles.get(uid, ""):
-            self.talk.rename(title)
+        self.this_chat.rename()
 
     def remove(self) -> None:
         """Asks whether the chat is to go, in the bar."""
-        self.parts.bar.tell(
-            self.tr("Delete this chat with all that was said in it? It cannot be brought back."),
-            Level.WARNING,
-            self.tr("Delete"),
-            self.talk.remove,
-        )
+        self.this_chat.remove()
 
     def export(self) -> None:
-        """Asks for a file and writes the chat into it: Markdown, HTML with its pictures, or JSON."""
-        at = self.talk.at
-        if at is None:
-            return
-        kinds = self.tr("Markdown (*.md);;Web page with pictures (*.html);;JSON (*.json)")
-        name, _ = QFileDialog.getSaveFileName(self, self.tr("Save this chat"), "chat.md", kinds)
-        if name:
-            from dermagui.chat.transcript import write_transcript
-
-            path = Path(name)
-            self.shelf.ask(
-                at.place,
-                lambda store: write_transcript(store, at.uid, path),
-                lambda _: self.parts.bar.tell(self.tr("Saved as {name}.").format(name=path.name), Level.DONE),
-                owner=self,
-                failed=self._tell,
-            )
+        """Asks for a file and writes the chat into it."""
+        self.this_chat.export()
 
     def add_model(self) -> None:
         """Asks for a GGUF file and makes a bundle of it."""
