@@ -17,7 +17,7 @@ from PySide6.QtWidgets import QApplication
 
 from dermagui.ui.icons import icon
 from dermagui.ui.shell import state
-from dermagui.ui.shell.single import FirstWindow, ask_first
+from dermagui.ui.shell.single import FirstWindow, ask_first, is_taken, place_of_first
 from dermagui.ui.theme import apply_theme
 from dermagui.ui.window import Window, chosen_theme
 
@@ -30,7 +30,8 @@ def main(arguments: Sequence[str] = ()) -> int:
     parsed = _parser().parse_args(arguments)
     if parsed.pictures:
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-    application = QApplication.instance() or QApplication(["dermagui"])
+    # Set later, the style would be made twice, and with it every enum of QStyle, before the first paint.
+    application = QApplication.instance() or QApplication(["dermagui", "-style", "Fusion"])
     assert isinstance(application, QApplication)
     application.setApplicationName("dermagui")
     application.setDesktopFileName("org.dermagui.dermagui")
@@ -39,14 +40,12 @@ def main(arguments: Sequence[str] = ()) -> int:
         from dermagui.ui.pictures import take_pictures
 
         return take_pictures(application, parsed.pictures, parsed.project)
-    if ask_first(str(parsed.project.resolve()) if parsed.project else ""):
+    place = place_of_first()
+    if is_taken(place) and ask_first(str(parsed.project.resolve()) if parsed.project else ""):
         return 0
     apply_theme(application, chosen_theme())
     window = Window()
     sys.excepthook = _Crashes(window)
-    first = FirstWindow(window)
-    first.asked.connect(lambda folder: _come_up(window, folder))
-    first.listen()
     for number in (signal.SIGINT, signal.SIGTERM):
         # Not here and now: Python may be in the midst of anything, with locks held.
         signal.signal(number, lambda *_: QTimer.singleShot(0, window, window.end))
@@ -61,6 +60,9 @@ def _begin(window: Window, project: Path | None) -> None:
     from dermagui.ui.shell.welcome import SEEN
 
     start_logging()
+    first = FirstWindow(window)
+    first.asked.connect(lambda folder: _come_up(window, folder))
+    first.listen()
     if project:
         window.desk.open_project(project)
     elif not state.is_set(SEEN):

@@ -60,8 +60,6 @@ LIT, ON_LIT = ("#8a5300", "#e7b457"), ("#ffffff", "#1b1c1d")
 
 def apply_theme(application: QApplication, choice: str) -> None:
     """Puts on ``light``, ``dark`` or what the ``system`` has."""
-    if application.style().name() != "fusion":  # making it anew takes a while
-        application.setStyle("Fusion")
     palette = palette_of(is_dark(choice))
     application.setPalette(palette)
     for role, colours in _FIELD_ROLES.items():

@@ -27,7 +27,7 @@ from dermagui.ui.pages import PAGES
 from dermagui.ui.shell import single, state
 from dermagui.ui.shell.child import Child
 from dermagui.ui.shell.report import CrashDialog, ReportDialog, redacted
-from dermagui.ui.shell.single import FirstWindow, ask_first, door_name
+from dermagui.ui.shell.single import FirstWindow, ask_first, door_name, is_taken, place_of_first
 from dermagui.ui.shell.welcome import SEEN, Welcome
 from dermagui.ui.window import Window
 
@@ -36,6 +36,13 @@ Wait = Callable[[Callable[[], object]], None]
 _SECOND_START = (
     "import sys; from dermagui.ui.shell.single import ask_first; sys.exit(not ask_first(sys.argv[1]))"
 )
+_HOLD_THE_PLACE = """
+import sys, time
+from dermagui.ui.shell.single import is_taken, place_of_first
+place = place_of_first()
+print("theirs" if is_taken(place) else "mine", flush=True)
+time.sleep(600)
+"""
 
 
 @pytest.fixture
@@ -236,7 +243,30 @@ def test_a_second_start_brings_up_the_first_and_hands_over_its_project(
     assert not window.isMinimized()
 
 
-def test_without_a_first_window_nobody_answers(application: QApplication) -> None:
+def test_of_two_that_start_at_the_same_moment_one_stays(wait_until: Wait) -> None:
+    begin = [sys.executable, "-m", "dermagui"]
+    with subprocess.Popen(begin) as one, subprocess.Popen(begin) as other:
+        wait_until(lambda: one.poll() is not None or other.poll() is not None)
+        gone, stays = (one, other) if one.poll() is not None else (other, one)
+        assert gone.returncode == 0
+        assert stays.poll() is None
+        stays.terminate()
+    assert stays.returncode == 0
+
+
+def test_the_place_of_a_window_that_was_killed_is_free(application: QApplication, wait_until: Wait) -> None:
+    with subprocess.Popen([sys.executable, "-c", _HOLD_THE_PLACE], stdout=subprocess.PIPE) as first:
+        assert first.stdout
+        assert first.stdout.readline() == b"mine\n"
+        assert is_taken(place_of_first())
+        first.kill()
+    assert not is_taken(place_of_first())
+
+
+def test_where_nobody_listens_nobody_answers(
+    application: QApplication, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(single, "_ANSWER_MILLISECONDS", 50)
     assert not ask_first("")
 
 
