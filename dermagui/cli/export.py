@@ -27,6 +27,9 @@ def declare(commands: Commands) -> None:
     parser.add_argument("--state", choices=("accepted", "all"), default="accepted")
     parser.add_argument("--simulated", action="store_true", help="include pairs of a rehearsal")
     parser.add_argument(
+        "--unflagged", action="store_true", help="leave out what a check flagged and nobody has rewritten"
+    )
+    parser.add_argument(
         "--split", default="80/10/10", metavar="TRAIN/VALIDATION/TEST", help="shares in percent"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N")
@@ -52,6 +55,7 @@ def run(arguments: Arguments) -> int:
         ExportFormat(arguments.format),
         state=arguments.state,
         simulated=arguments.simulated,
+        unflagged=arguments.unflagged,
         split=arguments.split,
         seed=arguments.seed,
         longest_side=arguments.longest_side,

@@ -51,6 +51,7 @@ def dataset_card(manifest: Mapping[str, Any]) -> str:
         format=manifest["format"],
         read_by_person=counts["read_by_person"],
         simulated=counts["simulated"],
+        flagged=counts["flagged"],
         without_patient=counts["without_patient"],
         seed=splits["seed"],
         generators=_generators(manifest["generators"]),

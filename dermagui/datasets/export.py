@@ -72,18 +72,22 @@ def export_parameters(
     *,
     state: str = "accepted",
     simulated: bool = False,
+    unflagged: bool = False,
     split: str = "80/10/10",
     seed: int = 0,
     longest_side: int = 1024,
     keep_names: bool = False,
     images: bool = True,
 ) -> Parameters:
-    """What the job is started with. ``state`` is ``accepted`` or ``all``, ``split`` shares in percent."""
+    """What the job is started with. ``state`` is ``accepted`` or ``all``, ``split`` shares in percent;
+    ``unflagged`` leaves out what a check flagged and nobody has rewritten.
+    """
     return {
         "out": os.fsencode(out.resolve()).hex(),
         "format": export_format.value,
         "state": state,
         "simulated": simulated,
+        "unflagged": unflagged,
         "split": split,
         "seed": seed,
         "longest_side": longest_side,
@@ -96,8 +100,14 @@ def run(store: Store, parameters: Parameters, report: Report) -> Changes:
     """Writes a dataset. Raises ``UserError``: ``export.exists``, ``export.nothing``, ``split.leakage``, what
     the disk refuses. Pairs whose pictures are gone or missing are left out and counted.
     """
-    _refuse_place(store, _place_of(parameters))
+    check(store, parameters)
     return write_dataset(store, parameters, report)
+
+
+def check(store: Store, parameters: Parameters) -> None:
+    """Raises what can be known of an export before it begins: where it shall lie, and its shares."""
+    parse_ratios(parameters["split"])
+    _refuse_place(store, _place_of(parameters))
 
 
 def write_dataset(store: Store, parameters: Parameters, report: Report) -> Changes:

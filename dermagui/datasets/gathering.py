@@ -72,7 +72,14 @@ def gather(store: Store, parameters: Parameters) -> Gathered:
         bytes.fromhex(store.fact("secret")),
         bool(parameters["keep_names"]),
     )
-    gathered.pairs = list(exportable_pairs(store, states=states, simulated=bool(parameters["simulated"])))
+    gathered.pairs = list(
+        exportable_pairs(
+            store,
+            states=states,
+            simulated=bool(parameters["simulated"]),
+            unflagged=bool(parameters.get("unflagged")),
+        )
+    )
     if gathered.format is ExportFormat.PREFERENCE:
         gathered.pairs += exportable_preferences(store)
     image_ids = sorted({image.image_id for found in gathered.pairs for image in found.pair.images})

@@ -12,7 +12,7 @@ from typing import Any
 
 from dermagui.datasets.licences import licence_summary
 from dermagui.datasets.splits import Leak, Ratios
-from dermagui.records import ExportFormat, ExportRow, Source, Split
+from dermagui.records import ExportFormat, ExportRow, PairState, Source, Split
 
 MANIFEST_NAME = "manifest.json"
 SCHEMA_VERSION = 1
@@ -41,6 +41,8 @@ class Tally:
     pairs: int = 0
     read_by_person: int = 0
     simulated: int = 0
+    flagged: int = 0
+    """A check found something in what the model wrote, and the text still is the model's."""
     without_patient: int = 0
     images: set[str] = field(default_factory=set)
     by: dict[str, Counter[str]] = field(default_factory=dict)
@@ -57,6 +59,7 @@ class Tally:
         self.pairs += 1
         self.read_by_person += bool(told.get("read_by_person"))
         self.simulated += bool(told.get("simulated"))
+        self.flagged += bool(told.get("flags")) and told.get("state") != PairState.EDITED
         self.without_patient += bool(row.images) and not told.get("patient")
         self.images.update(row.images)
         values = {"split": row.split.value, "kind": row.kind.value}
@@ -71,6 +74,7 @@ class Tally:
             "images": len(self.images),
             "read_by_person": self.read_by_person,
             "simulated": self.simulated,
+            "flagged": self.flagged,
             "without_patient": self.without_patient,
             "by": {name: dict(counter.most_common()) for name, counter in self.by.items()},
         }

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from dermagui.records import Pair, PairState, Split, Turn
+from dermagui.records import ACCEPTED_STATES, Pair, PairState, Split, Turn
 from dermagui.storage.database import BATCH, Row, Store, as_json
 from dermagui.storage.moments import now
 from dermagui.storage.pairs import page_of_pairs, turns_from_json
@@ -45,6 +45,17 @@ class ImageOrigin:
     path: str
 
 
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """How many accepted and edited pairs are alike in what an export asks about."""
+
+    rehearsed: bool
+    flagged: bool
+    """A check found something, and nobody has rewritten the text since."""
+    edited: bool
+    count: int
+
+
 _ORIGIN = (
     "provider",
     "model",
@@ -57,13 +68,33 @@ _ORIGIN = (
 )
 
 
-def exportable_pairs(store: Store, *, states: Sequence[PairState], simulated: bool) -> Iterator[Exportable]:
-    """Every pair in one of these states, in order of its id; those of a rehearsal only if they are wanted."""
+def count_accepted(store: Store) -> tuple[Accepted, ...]:
+    """The accepted and edited pairs, counted by what tells them apart."""
+    query = f"""SELECT simulated, flag_count > 0 AND state <> '{PairState.EDITED}',
+            state = '{PairState.EDITED}', count(*)
+        FROM pairs WHERE state IN ({",".join("?" * len(ACCEPTED_STATES))}) GROUP BY 1, 2, 3"""
+    return tuple(
+        Accepted(bool(rehearsed), bool(flagged), bool(edited), count)
+        for rehearsed, flagged, edited, count in store.tuples(query, ACCEPTED_STATES)
+    )
+
+
+def exportable_pairs(
+    store: Store, *, states: Sequence[PairState], simulated: bool, unflagged: bool = False
+) -> Iterator[Exportable]:
+    """Every pair in one of these states, in order of its id; those of a rehearsal only if they are wanted.
+
+    ``unflagged`` leaves out what a check flagged, unless a person has rewritten it.
+    """
     last = 0
     while page := page_of_pairs(store, after_id=last, count=BATCH // 5):
         last = page[-1][0]
         wanted = [
-            (id_, pair) for id_, pair in page if pair.state in states and (simulated or not pair.simulated)
+            (id_, pair)
+            for id_, pair in page
+            if pair.state in states
+            and (simulated or not pair.simulated)
+            and not (unflagged and pair.flags and pair.state is not PairState.EDITED)
         ]
         origins = _origins(store, [id_ for id_, _ in wanted])
         for id_, pair in wanted:

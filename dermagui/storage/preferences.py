@@ -51,6 +51,11 @@ def add_preference(store: Store, said: Preference) -> None:
         )
 
 
+def count_preferences(store: Store) -> int:
+    """How many choices there are."""
+    return int(store.value("SELECT count(*) FROM preferences"))
+
+
 def list_preferences(store: Store) -> Iterator[Preference]:
     """All choices, oldest first."""
     for row in store.rows("SELECT * FROM preferences ORDER BY uid"):

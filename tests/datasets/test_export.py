@@ -15,11 +15,26 @@ from dermagui.errors import UserError
 from dermagui.jobs.report import Report, read_events
 from dermagui.library import scan
 from dermagui.project import create_project
-from dermagui.records import Changes, Pair, PairImage, PairKind, PairState, Role, Turn
+from dermagui.records import (
+    Changes,
+    Flag,
+    FlagKind,
+    Pair,
+    PairImage,
+    PairKind,
+    PairState,
+    Role,
+    Turn,
+    VerdictKind,
+    VerdictMethod,
+)
+from dermagui.review.verdicts import decide
+from dermagui.storage import people
 from dermagui.storage.database import Store
-from dermagui.storage.datasets import stored_splits
+from dermagui.storage.datasets import count_accepted, stored_splits
 from dermagui.storage.moments import new_uid, now
 from dermagui.storage.pairs import add_pairs
+from tests.fakes.projects import open_pair
 
 
 @pytest.fixture
@@ -53,7 +68,7 @@ def store(tmp_path: Path) -> Store:
     return store
 
 
-def run(store: Store, out: Path) -> Changes:
+def run(store: Store, out: Path, **changed: object) -> Changes:
     parameters = {
         "out": os.fsencode(out).hex(),
         "format": "messages",
@@ -64,6 +79,7 @@ def run(store: Store, out: Path) -> Changes:
         "longest_side": 64,
         "keep_names": False,
         "images": True,
+        **changed,
     }
     report = Report(store.folder / "jobs" / "test")
     try:
@@ -80,6 +96,26 @@ def warnings_of(store: Store) -> dict[str, dict[str, object]]:
 def test_pairs_without_a_patient_are_counted_aloud(tmp_path: Path, store: Store) -> None:
     assert run(store, tmp_path / "out").figures["pairs"] == 2
     assert warnings_of(store)["export.without_patient"] == {"count": 2}
+    store.close()
+
+
+def test_flagged_pairs_are_counted_and_can_be_left_out(tmp_path: Path, store: Store) -> None:
+    flag = Flag(FlagKind.LEAK, "melanoma", "diagnosis")
+    edited, flagged = open_pair(1, flags=(flag,)), open_pair(2, flags=(flag,))
+    add_pairs(store, [edited, flagged])
+    ada = people.person(store, "Ada")
+    turns = (edited.turns[0], Turn(Role.ASSISTANT, "A lesion that should be seen."))
+    decide(store, ada, [flagged.uid], VerdictKind.ACCEPT, method=VerdictMethod.READ)
+    decide(store, ada, [edited.uid], VerdictKind.EDIT, method=VerdictMethod.READ, turns=turns)
+    found = {(row.flagged, row.edited): row.count for row in count_accepted(store)}
+    assert found == {(False, False): 2, (True, False): 1, (False, True): 1}
+    assert run(store, tmp_path / "all").figures["pairs"] == 4
+    manifest = json.loads((tmp_path / "all" / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["counts"]["flagged"] == 1
+    assert run(store, tmp_path / "unflagged", unflagged=True).figures["pairs"] == 3
+    told = "".join(path.read_text(encoding="utf-8") for path in (tmp_path / "unflagged").glob("*.jsonl"))
+    assert edited.uid in told
+    assert flagged.uid not in told
     store.close()
 
 

@@ -77,19 +77,22 @@ def test_counts_are_those_of_the_rows() -> None:
     rows = [
         *ROWS,
         replace(ROWS[1], provenance=provenance(read_by_person=False, simulated=True, patient="")),
+        replace(ROWS[1], provenance=provenance(flags="leak")),
+        replace(ROWS[1], provenance=provenance(flags="leak; length", state="edited")),
     ]
     for row in rows:
         tally.add(row)
     counts = tally.as_counts()
-    assert counts["pairs"] == 13
+    assert counts["pairs"] == 15
     assert counts["images"] == 2
-    assert counts["read_by_person"] == 12
+    assert counts["read_by_person"] == 14
     assert counts["simulated"] == 1
+    assert counts["flagged"] == 1, "who rewrites a pair answers its flags"
     assert counts["without_patient"] == 1, "a text without pictures has no patient to lack"
-    assert counts["by"]["split"] == {"train": 11, "test": 1, "validation": 1}  # type: ignore[index]
+    assert counts["by"]["split"] == {"train": 13, "test": 1, "validation": 1}  # type: ignore[index]
     assert counts["by"]["kind"]["choice"] == 3  # type: ignore[index]
-    assert counts["by"]["state"] == {"accepted": 12, "edited": 1}  # type: ignore[index]
-    assert counts["by"]["source"] == {"2024-03-12": 12, "Lehrbuch, 2. Auflage": 1}  # type: ignore[index]
+    assert counts["by"]["state"] == {"accepted": 13, "edited": 2}  # type: ignore[index]
+    assert counts["by"]["source"] == {"2024-03-12": 14, "Lehrbuch, 2. Auflage": 1}  # type: ignore[index]
 
 
 def test_the_manifest_tells_it_all(folder: Path) -> None:
