@@ -67,6 +67,8 @@ class Recipe:
     settings: dict[str, Any]
     parity_limit: float = PARITY_LIMIT
     """How far a file smaller than Q8_0 may lie off the trained model, in nats a token."""
+    download_gb: float = 0
+    """What the base's files weigh on the hub, which are its numbers in 16 bits; 0 where nobody said."""
 
 
 def list_recipes() -> list[Recipe]:
