@@ -28,6 +28,8 @@ class Page(QWidget):
     """Its id in the tables of pages and actions, and its room: ``library``."""
     wants = Signal(str)
     """The name of another page: there what is wrong is mended, or what is lacking is made."""
+    wants_model = Signal(str)
+    """The name of a bundle that the user wants to chat with."""
     setting_changed = Signal(str)
     """The key of a setting that has another value now."""
 

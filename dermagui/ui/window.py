@@ -94,6 +94,7 @@ class Window(QMainWindow):
         """Makes a page, which somebody wants to see now, with the project that is open."""
         page = PAGES[name].kind()(self.desk, self.jobs, *((self.privacy,) if name == "privacy" else ()))
         page.wants.connect(self.show_page)
+        page.wants_model.connect(self._chat_with)
         page.setting_changed.connect(self._on_setting_changed)
         self._stack.addWidget(page)
         if page.detail is not None:
@@ -175,6 +176,13 @@ class Window(QMainWindow):
         stale = self._stale.pop(name, frozenset())
         if stale:
             self.page.show_changes(stale)
+
+    def _chat_with(self, model: str) -> None:
+        from dermagui.ui.chat.page import ChatPage
+
+        self.show_page("chat")
+        assert isinstance(self.page, ChatPage)
+        self.page.choose_model(model)
 
     def _leave(self) -> None:
         if self._name in self.pages:

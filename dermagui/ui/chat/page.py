@@ -37,6 +37,7 @@ class ChatPage(Page):
         self.shelf = Shelf(desk)
         self.talk = Talk(desk, self.engine, self.shelf)
         self._edited: int | None = None
+        self._wanted_model = ""
         self.parts = ChatLayout(self.action)
         self.pictures = Attaching(desk, self.parts.composer, self.parts.bar, self)
         self.this_chat = ThisChat(self.talk, self.shelf, self.parts.title, self.parts.bar, self)
@@ -79,6 +80,11 @@ class ChatPage(Page):
         self._list_models()
         self._list_chats()
 
+    def choose_model(self, name: str) -> None:
+        """Has that bundle answer from now on; it may have come only just now."""
+        self._wanted_model = name
+        self._list_models()
+
     def focus_search(self) -> None:
         self.parts.history.search.setFocus()
         self.parts.history.search.selectAll()
@@ -92,6 +98,9 @@ class ChatPage(Page):
     def _on_models_listed(self, found: tuple[list[ModelCard], int]) -> None:
         self.parts.models.show_models(*found)
         self.parts.show_has_models(bool(found[0]))
+        if any(card.name == self._wanted_model for card in found[0]):
+            self.parts.models.choose(self._wanted_model)
+            self._wanted_model = ""
         self._allow()
 
     def _list_chats(self) -> None:

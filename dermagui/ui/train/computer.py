@@ -56,7 +56,7 @@ class ComputerStation(Station):
         add(self._takes)
         add(self._install)
         self.column.addLayout(buttons_row(self.own, self.offline, self.remove))
-        self.close_column()
+        self.column.addStretch(1)
 
     # -- looking --------------------------------------------------------------------------------
 
@@ -105,7 +105,9 @@ class ComputerStation(Station):
             assert problem is not None
             lacking = _is_lacking(problem)
             self._state.setText(self.tr("There is none yet.") if lacking else texts.worded(problem))
-            light = Light.BUSY if self._install.is_running else Light.RED
+            light = Light.OPEN if lacking else Light.RED
+            if self._install.is_running:
+                light = Light.BUSY
             self.shine(light, self.tr("Trainings need an environment of their own; install it here."))
             return
         packages = ", ".join(

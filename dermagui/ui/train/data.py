@@ -5,18 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtWidgets import QCheckBox, QFormLayout, QLineEdit, QSpinBox, QVBoxLayout
+from PySide6.QtCore import QDir
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QCheckBox, QFileDialog, QFormLayout, QLineEdit, QSpinBox, QVBoxLayout
 
-from dermagui.jobs.report import Event
+from dermagui.datasets.splits import parse_ratios
+from dermagui.errors import UserError
 from dermagui.training.data_check import check_parameters
 from dermagui.training.folder import FEWEST_PAIRS
 from dermagui.ui import texts, theme
 from dermagui.ui.desk import Desk
+from dermagui.ui.icons import icon
 from dermagui.ui.jobs import Jobs
 from dermagui.ui.shell.words import whole
 from dermagui.ui.train import desk_work
 from dermagui.ui.train.desk_work import DataFacts
-from dermagui.ui.train.parts import JobButton, sentence_label, subtitle
+from dermagui.ui.train.parts import JobButton, buttons_row, sentence_label, subtitle, word_button
 from dermagui.ui.train.station import Station
 from dermagui.ui.train.words import SPLITS, Light, words
 from dermagui.ui.widgets.bar import Bar
@@ -36,7 +40,11 @@ class DataStation(Station):
         self.split.setMaximumWidth(16 * theme.GRID)
         self.texts_file = QLineEdit()
         self.texts_file.setPlaceholderText(self.tr("None; else a file of lines with question and answer"))
+        browse = QAction(icon("project"), self.tr("Choose the file of pairs without a picture"), self)
+        browse.triggered.connect(self._browse)
+        self.texts_file.addAction(browse, QLineEdit.ActionPosition.TrailingPosition)
         self.texts_share = QSpinBox()
+        self.review = word_button(self.tr("Go to Review"), lambda: self.wants.emit("review"))
         self._counts = sentence_label()
         self._found = QVBoxLayout()
         self._found.setSpacing(theme.GRID // 2)
@@ -48,12 +56,13 @@ class DataStation(Station):
     def _build(self) -> None:
         self.next.setText(self.tr("Next: Computer"))
         form = QFormLayout()
-        form.addRow(self.tr("Shares to learn, watch, keep (percent)"), self.split)
+        form.setHorizontalSpacing(2 * theme.GRID)
+        form.addRow(self.tr("Train / validation / test, in percent"), self.split)
         form.addRow(self.tr("Pairs without a picture"), self.texts_file)
         self.texts_share.setRange(0, 90)
         self.texts_share.setValue(10)
         self.texts_share.setSuffix(" %")
-        form.addRow(self.tr("Their share of all that is learnt"), self.texts_share)
+        form.addRow(self.tr("Their share of all that is trained on"), self.texts_share)
         frozen = self.tr(
             "A training freezes these pairs into a dataset of its own, with manifest and card; no patient or "
             "lesion is on both sides. What you change here later changes nothing about it."
@@ -61,11 +70,11 @@ class DataStation(Station):
         self.column.addWidget(self._counts)
         self.column.addWidget(self.simulated)
         self.column.addLayout(form)
-        self.column.addWidget(self._check)
+        self.column.addLayout(buttons_row(self._check, self.review))
         self.column.addWidget(subtitle(self.tr("What was found")))
         self.column.addLayout(self._found)
         self.column.addWidget(sentence_label(frozen, quiet=True))
-        self.close_column()
+        self.column.addStretch(1)
 
     # -- what it hands on -----------------------------------------------------------------------
 
@@ -84,9 +93,12 @@ class DataStation(Station):
         """Starts the look at all pairs and pictures."""
         self._check.begin(check_parameters(seed=0, **self.parameters()))
 
-    def hear(self, event: Event) -> None:
-        """Takes in an event of the check."""
-        self._check.hear(event)
+    def _browse(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(
+            self, self.tr("Pairs without a picture"), "", self.tr("Lines of JSON (*.jsonl);;All files (*)")
+        )
+        if path:
+            self.texts_file.setText(QDir.toNativeSeparators(path))
 
     # -- looking --------------------------------------------------------------------------------
 
@@ -97,20 +109,33 @@ class DataStation(Station):
         self.facts = facts
         self._counts.setText(self._count_words(facts))
         usable = facts.accepted - (0 if self.simulated.isChecked() else facts.rehearsed)
-        self._check.setEnabled(usable >= FEWEST_PAIRS and not self.desk.read_only)
+        problem = self._split_problem()
+        self._check.setEnabled(usable >= FEWEST_PAIRS and not problem and not self.desk.read_only)
         self._clear()
         if usable < FEWEST_PAIRS:
-            self.shine(Light.RED, self._too_few(facts, usable))
-            return
+            self.shine(Light.OPEN, self._too_few(facts, usable))
+        elif problem:
+            self.shine(Light.RED, problem)
+        else:
+            self._judge(facts, usable)
+
+    def _judge(self, facts: DataFacts, usable: int) -> None:
         check = facts.check
         if check is None or not self._is_fresh(facts, check):
-            said = self.tr("{count} pairs can be learnt from; look at them before you go on.")
+            said = self.tr("Accepted pairs to learn from: {count}. Look at them before you go on.")
             self.shine(Light.OPEN, said.format(count=whole(usable)))
         elif check["error"]:
             error = check["error"]
             self.shine(Light.RED, texts.sentence(error["code"], error["values"]))
         else:
             self._show_check(check["figures"])
+
+    def _split_problem(self) -> str:
+        try:
+            parse_ratios(self.split.text().strip())
+        except UserError as error:
+            return texts.worded(error)
+        return ""
 
     def _is_fresh(self, facts: DataFacts, check: dict[str, Any]) -> bool:
         asked = {name: check["parameters"].get(name) for name in ("simulated", "split")}
@@ -119,21 +144,20 @@ class DataStation(Station):
         return bool(check["error"]) or check["figures"].get("verdict") == facts.newest_verdict
 
     def _too_few(self, facts: DataFacts, usable: int) -> str:
-        text = self.tr("{least} accepted pairs are needed at least, and there are {count}.")
-        said = [text.format(least=whole(FEWEST_PAIRS), count=whole(usable))]
+        text = self.tr("Accepted pairs to learn from: {count}; at least {least} are needed.")
+        said = [text.format(count=whole(usable), least=whole(FEWEST_PAIRS))]
+        if facts.accepted > usable:
+            text = self.tr("Rehearsed ones that are left out: {count}; a tick below takes them in.")
+            said.append(text.format(count=whole(facts.accepted - usable)))
         if facts.waiting:
-            waiting = self.tr("{count} pairs wait in Review.").format(count=whole(facts.waiting))
+            waiting = self.tr("Pairs that wait in Review: {count}.").format(count=whole(facts.waiting))
             said.append(waiting)
-        elif facts.rehearsed >= FEWEST_PAIRS:
-            said.append(self.tr("To try everything out, rehearsed pairs may be learnt from too."))
-        else:
+        elif not facts.accepted:
             said.append(self.tr("Make pairs in Generate, then accept the good ones in Review."))
         return " ".join(said)
 
     def _count_words(self, facts: DataFacts) -> str:
-        text = self.tr(
-            "{pairs} accepted pairs about {images} pictures; {rehearsed} of them come from a rehearsal."
-        )
+        text = self.tr("Accepted pairs: {pairs}, {rehearsed} of them rehearsed · their pictures: {images}")
         return text.format(
             pairs=whole(facts.accepted), images=whole(facts.images), rehearsed=whole(facts.rehearsed)
         )

@@ -188,6 +188,9 @@ class BaseFacts:
     needed_bytes: int | None
     """None where its weights are not in the form that can be looked into."""
     light: str
+    """``green``, ``amber`` or ``red``; empty where there is no card."""
+    free_bytes: int
+    """Of the emptiest card."""
 
 
 def base_facts(wanted: str, settings: dict[str, Any], hardware: Hardware | None) -> BaseFacts:
@@ -196,9 +199,11 @@ def base_facts(wanted: str, settings: dict[str, Any], hardware: Hardware | None)
     from dermagui.training.fitting import estimate, fit_light
 
     base = read_base(find_base(Path(wanted)))
+    cards = hardware.cards if hardware is not None else ()
+    free = max((card.free_bytes for card in cards), default=0)
     try:
         fit = estimate(base, settings)
     except DermaError:
-        return BaseFacts(base.folder, base.kind, base.becomes_gguf, None, "")
-    light = fit_light(fit, hardware) if hardware is not None and hardware.cards else ""
-    return BaseFacts(base.folder, base.kind, base.becomes_gguf, fit.total, light)
+        return BaseFacts(base.folder, base.kind, base.becomes_gguf, None, "", free)
+    light = fit_light(fit, hardware) if hardware is not None and cards else ""
+    return BaseFacts(base.folder, base.kind, base.becomes_gguf, fit.total, light, free)

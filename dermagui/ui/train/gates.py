@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from dermagui.ui import theme
 from dermagui.ui.icons import Sign
 from dermagui.ui.shell.words import whole
-from dermagui.ui.train.parts import sentence_label, subtitle
+from dermagui.ui.train.parts import buttons_row, sentence_label, subtitle, word_button
 from dermagui.ui.train.words import Light, figure, gigabytes
 
 if TYPE_CHECKING:
@@ -78,9 +78,15 @@ class GateLine(QWidget):
 class ModelCard(QWidget):
     """A model that a training of this project became."""
 
+    asked = Signal(str)
+    """Its name: the user wants to chat with it."""
+
     def __init__(self, bundle: Bundle) -> None:
         super().__init__()
         self.name = bundle.name
+        self.ready = bundle.about.ready
+        self.chat = word_button(self.tr("Chat with it"), lambda: self.asked.emit(self.name))
+        self.chat.setAccessibleName(self.tr("Chat with it: {name}").format(name=self.name))
         self.parity = GateLine(self.tr("Like the trained model"))
         self.clinical = GateLine(self.tr("Clinically no worse than the base"))
         column = QVBoxLayout(self)
@@ -97,6 +103,7 @@ class ModelCard(QWidget):
         told.append(self.tr("Licence: {licence}.").format(licence=about.licence) if about.licence else "")
         told += [about.terms, about.notice]
         column.addWidget(sentence_label(" ".join(text for text in told if text), quiet=True))
+        column.addLayout(buttons_row(self.chat))
 
 
 def gate_word(light: Light) -> str:

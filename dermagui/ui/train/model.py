@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QFormLayout, QLineEdit, QVBoxLayout
 
 from dermagui.jobs.report import Event
@@ -12,7 +13,6 @@ from dermagui.training.run_state import RunState
 from dermagui.ui import theme
 from dermagui.ui.desk import Desk
 from dermagui.ui.jobs import Jobs
-from dermagui.ui.pages import PAGES
 from dermagui.ui.train import desk_work
 from dermagui.ui.train.desk_work import Run
 from dermagui.ui.train.gates import GateLine, ModelCard, parity_words
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 class ModelStation(Station):
     """Nothing becomes a model that does not answer like the trained one."""
+
+    asked = Signal(str)
+    """The name of a model that the user wants to chat with."""
 
     def __init__(self, desk: Desk, jobs: Jobs, bar: Bar, build: JobButton, runs: RunStation) -> None:
         super().__init__(self.tr("Model"), desk, jobs, bar)
@@ -51,7 +54,6 @@ class ModelStation(Station):
         self.shine(Light.OPEN, self.tr("Finish a training first."))
 
     def _build(self) -> None:
-        self.next.setText(self.tr("Open in Chat") if "chat" in PAGES else "")
         form = QFormLayout()
         form.setHorizontalSpacing(2 * theme.GRID)
         form.addRow(self.tr("Training"), self.training)
@@ -71,7 +73,7 @@ class ModelStation(Station):
         self.column.addWidget(sentence_label(ready, quiet=True))
         self.column.addWidget(subtitle(self.tr("Models of this project")))
         self.column.addLayout(self._cards)
-        self.close_column()
+        self.column.addStretch(1)
 
     # -- looking --------------------------------------------------------------------------------
 
@@ -101,18 +103,21 @@ class ModelStation(Station):
                 widget.deleteLater()
         self.cards = [ModelCard(bundle) for bundle in bundles if bundle.about.training_run in mine]
         for card in self.cards:
+            card.asked.connect(self.asked)
             self._cards.addWidget(card)
         self._judge()
 
     def _judge(self) -> None:
-        if self.cards:
-            named = ", ".join(card.name for card in self.cards)
-            self.shine(Light.GREEN, self.tr("In the chat now: {named}.").format(named=named))
+        ready = [card.name for card in self.cards if card.ready]
+        if ready:
+            self.shine(Light.GREEN, self.tr("Ready, in the chat: {named}.").format(named=", ".join(ready)))
+        elif self.cards:
+            said = self.tr("In the chat, but not ready; its second light says why: {named}.")
+            self.shine(Light.AMBER, said.format(named=", ".join(card.name for card in self.cards)))
         elif self._finished():
             self.shine(Light.AMBER, self.tr("A training is finished; it can be made a model for the chat."))
         else:
             self.shine(Light.OPEN, self.tr("Finish a training first."))
-        self.next.setVisible(bool(self.cards) and bool(self.next.text()))
 
     # -- doing ----------------------------------------------------------------------------------
 

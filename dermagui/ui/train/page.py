@@ -78,7 +78,13 @@ class TrainPage(Page):
             scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
             scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
             scroll.setWidget(station)
-            self._stack.addWidget(scroll)
+            whole = QWidget()
+            rows = QVBoxLayout(whole)
+            rows.setContentsMargins(0, 0, 0, 0)
+            rows.setSpacing(0)
+            rows.addWidget(station.head)
+            rows.addWidget(scroll, 1)
+            self._stack.addWidget(whole)
         column = QVBoxLayout(self)
         column.setContentsMargins(theme.GRID, theme.GRID, theme.GRID, 0)
         column.setSpacing(theme.GRID)
@@ -91,7 +97,9 @@ class TrainPage(Page):
         for n, station in enumerate(self.stations):
             station.lit.connect(lambda n=n: self._light(n))
             station.ahead.connect(self.next_station)
+            station.wants.connect(self.wants)
             self._light(n)
+        self.model.asked.connect(self.wants_model)
         for button in self._buttons.values():
             button.ended.connect(self._on_job_ended)
         self.jobs.changed.connect(self._on_jobs_changed)
@@ -129,11 +137,8 @@ class TrainPage(Page):
             self.stations[n].look()
 
     def next_station(self) -> None:
-        """Goes on; behind the last station lies the chat."""
-        if self.station + 1 < len(self.stations):
-            self.show_station(self.station + 1)
-        else:
-            self.wants.emit("chat")
+        """Goes on by one."""
+        self.show_station(min(self.station + 1, len(self.stations) - 1))
 
     def last_station(self) -> None:
         """Goes back by one."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import (
@@ -51,7 +52,8 @@ class RecipeStation(Station):
         super().__init__(self.tr("Recipe"), desk, jobs, bar)
         self._data, self._computer = data, computer
         self._recipes = {recipe.name: recipe for recipe in list_recipes()}
-        self._found: Path | None = None
+        self._found: BaseFacts | None = None
+        self._refused = False
         self.cards: dict[str, QRadioButton] = {}
         self._fits: dict[str, QLabel] = {}
         self._group = QButtonGroup(self)
@@ -59,6 +61,8 @@ class RecipeStation(Station):
         self.base = QLineEdit()
         self.base.setPlaceholderText(self.tr("The folder with config.json and the weights"))
         self._base_said = sentence_label(quiet=True)
+        self._fit = sentence_label()
+        self.back = word_button(self.tr("Back to the recipe's settings"), self._show_recipe)
         self.name = QLineEdit()
         self.name.setPlaceholderText(self.tr("Chosen for you if left empty"))
         self.form = SettingsForm()
@@ -67,6 +71,7 @@ class RecipeStation(Station):
         self._build()
         self._timer.timeout.connect(self._look_at_base)
         self.base.textChanged.connect(self._on_base_changed)
+        self.form.changed.connect(self._on_settings_changed)
         self._group.buttonClicked.connect(lambda _: self._show_recipe())
         self.cards[_FIRST].setChecked(True)
         self._show_recipe()
@@ -85,7 +90,8 @@ class RecipeStation(Station):
         self._fold.setText(self.tr("All settings"))
         self._fold.setCheckable(True)
         self._fold.toggled.connect(self.form.setVisible)
-        self.column.addWidget(self._fold)
+        self.column.addWidget(self._fit)
+        self.column.addLayout(buttons_row(self._fold, self.back))
         self.column.addWidget(self.form)
         self.form.hide()
         self.column.addWidget(subtitle(self.tr("On another computer")))
@@ -96,7 +102,7 @@ class RecipeStation(Station):
         self.column.addWidget(sentence_label(elsewhere, quiet=True))
         self.elsewhere = QHBoxLayout()
         self.column.addLayout(self.elsewhere)
-        self.close_column()
+        self.column.addStretch(1)
 
     def _browse_button(self) -> QWidget:
         return word_button(self.tr("Choose the base's folder…"), self._browse)
@@ -128,15 +134,19 @@ class RecipeStation(Station):
         return card
 
     def _base_words(self, recipe: Recipe) -> str:
-        text = self.tr("Base: {base}, {licence}.").format(base=recipe.base, licence=recipe.licence)
+        told = self.tr("Base: {base}, {licence}").format(base=recipe.base, licence=recipe.licence)
+        if recipe.download_gb:
+            size = gigabytes(recipe.download_gb * 1e9)
+            told = self.tr("{base}, about {size} to download").format(base=told, size=size)
         gated = self.tr("Its terms have to be accepted with the maker before it can be downloaded.")
-        return f"{text} {gated}" if recipe.gated else text
+        return f"{told}. {gated}" if recipe.gated else f"{told}."
 
     # -- showing --------------------------------------------------------------------------------
 
     def look(self) -> None:
         for name, recipe in self._recipes.items():
             self._fits[name].setText(self._fit_words(recipe))
+        self._look_at_base()
         self._judge()
 
     def _fit_words(self, recipe: Recipe) -> str:
@@ -171,7 +181,7 @@ class RecipeStation(Station):
         self._terms.setText(f"⚠ {self.recipe.terms}" if self.recipe.terms else "")
         self._terms.setVisible(bool(self.recipe.terms))
         self.form.show_settings(self.recipe.settings)
-        self._timer.start()
+        self._on_settings_changed()
         self.look()
 
     # -- the base -------------------------------------------------------------------------------
@@ -182,58 +192,99 @@ class RecipeStation(Station):
             self.base.setText(found)
 
     def _on_base_changed(self) -> None:
-        self._found = None
+        self._found, self._refused = None, False
+        self._base_said.clear()
+        self._fit.clear()
         self._timer.start()
         self._judge()
 
-    def _look_at_base(self) -> None:
-        wanted = self.base.text().strip()
-        if wanted:
-            facts = self._computer.facts
-            look = partial(
-                desk_work.base_facts, wanted, self.recipe.settings, facts.hardware if facts else None
-            )
-            self.desk.work(
-                look, partial(self._on_base_read, wanted), owner=self, failed=self._on_base_refused
-            )
+    def _on_settings_changed(self) -> None:
+        self.back.setEnabled(self._settings() != self.recipe.settings)
+        self._judge()
+        self._look_at_base()
 
-    def _on_base_read(self, wanted: str, facts: BaseFacts) -> None:
-        if wanted != self.base.text().strip():
-            return
+    def _settings(self) -> dict[str, Any] | None:
+        """What the form says, if that is possible."""
+        try:
+            return self.form.settings()
+        except UserError:
+            return None
+
+    def _look_at_base(self) -> None:
+        mark = (self.base.text().strip(), self._settings())
+        wanted, settings = mark
+        if wanted and settings is not None:
+            facts = self._computer.facts
+            look = partial(desk_work.base_facts, wanted, settings, facts.hardware if facts else None)
+            refused = partial(self._on_base_refused, wanted)
+            self.desk.work(look, partial(self._on_base_read, mark), owner=self, failed=refused)
+
+    def _on_base_read(self, mark: object, facts: BaseFacts) -> None:
+        if mark != (self.base.text().strip(), self._settings()):
+            return  # looked at for what stands there no more
         home = (
             self.tr("it can become a model for the chat")
             if facts.becomes_gguf
             else self.tr("it can be trained, and never become a model for the chat")
         )
-        told = [self.tr("A {kind}; {home}.").format(kind=facts.kind, home=home)]
-        if facts.needed_bytes is not None:
-            needed = self.tr("With this recipe it takes about {size} of graphics memory, by an estimate")
-            fits = {
-                "green": self.tr("it fits"),
-                "amber": self.tr("it fits with little to spare"),
-                "red": self.tr("it does not fit into what is free"),
-            }
-            said = [needed.format(size=gigabytes(facts.needed_bytes)), fits.get(facts.light, "")]
-            told.append("; ".join(part for part in said if part) + ".")
-        self._base_said.setText(" ".join(told))
-        self._found = facts.folder
+        self._base_said.setText(self.tr("A {kind}; {home}.").format(kind=facts.kind, home=home))
+        self._found = facts
         self._judge()
 
-    def _on_base_refused(self, error: DermaError) -> None:
-        self._base_said.setText(texts.worded(error))
-        self._judge()
+    def _on_base_refused(self, wanted: str, error: DermaError) -> None:
+        if wanted == self.base.text().strip():
+            self._found, self._refused = None, True
+            self._base_said.setText(texts.worded(error))
+            self._judge()
 
     def _judge(self) -> None:
-        if self._found is None:
+        try:
+            self.form.settings()
+        except UserError as error:
+            self._fit.clear()
+            self.shine(Light.RED, texts.worded(error))
+            return
+        facts = self._found
+        if facts is not None:
+            self._fit.setText(self._estimate_words(facts))
+            self._judge_fit(facts)
+        elif self._refused:
+            self.shine(Light.RED, self.tr("Nothing can be trained on this base; below it stands why."))
+        else:
             said = self.tr(
                 "Choose the folder that {base} was downloaded to, or that of another vision model."
             )
-            self.shine(Light.RED, said.format(base=self.recipe.base))
+            self.shine(Light.OPEN, said.format(base=self.recipe.base))
+
+    def _judge_fit(self, facts: BaseFacts) -> None:
+        if facts.light == "red":
+            said = self.tr(
+                "It does not fit into what is free: choose four bits, smaller pictures, fewer pairs "
+                "at a time, or a smaller base."
+            )
+            self.shine(Light.RED, said)
+        elif facts.light == "amber":
+            self.shine(Light.AMBER, self.tr("It fits with little to spare; one step tells whether it does."))
         elif self.recipe.unverified:
             said = self.tr("It can be started; one step tells whether this computer is up to it.")
             self.shine(Light.AMBER, said)
         else:
             self.shine(Light.GREEN, self.tr("It can be started."))
+
+    def _estimate_words(self, facts: BaseFacts) -> str:
+        """What the settings that stand there take, by an estimate."""
+        if facts.needed_bytes is None:
+            return ""
+        text = self.tr("With these settings it takes about {size} of graphics memory, by an estimate")
+        fits = {
+            "green": self.tr("{free} are free: it fits"),
+            "amber": self.tr("{free} are free: it fits with little to spare"),
+            "red": self.tr("only {free} are free: it does not fit"),
+        }
+        said = fits.get(facts.light, self.tr("there is no card here")).format(
+            free=gigabytes(facts.free_bytes)
+        )
+        return f"{text.format(size=gigabytes(facts.needed_bytes))}; {said}."
 
     # -- what it hands on -----------------------------------------------------------------------
 
@@ -243,7 +294,7 @@ class RecipeStation(Station):
             raise UserError("train.no_base", path=self.base.text().strip())
         return training_parameters(
             replace(self.recipe, settings=self.form.settings()),
-            self._found,
+            self._found.folder,
             name=self.name.text().strip(),
             dry_run=one_step,
             export=export,

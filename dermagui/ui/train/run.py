@@ -74,7 +74,7 @@ class RunStation(Station):
         )
         for widget in (self._told, self.loss, self.rate, self._card, self._probes_title, self.probes):
             add(widget)
-        self.close_column()
+        self.column.addStretch(1)
 
     # -- looking --------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from PySide6.QtCore import QT_TRANSLATE_NOOP, QLocale
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QLocale, Signal
 from PySide6.QtWidgets import QCheckBox, QComboBox, QFormLayout, QLabel, QLineEdit, QWidget
 
 from dermagui.errors import UserError
@@ -50,6 +50,9 @@ Field = QCheckBox | QComboBox | QLineEdit
 class SettingsForm(QWidget):
     """A recipe's settings, to be changed by who knows what they do."""
 
+    changed = Signal()
+    """The user changed one, which need not be possible."""
+
     def __init__(self) -> None:
         super().__init__()
         self.fields: dict[str, Field] = {name: _field(name, kind) for name, kind in SETTINGS.items()}
@@ -67,6 +70,13 @@ class SettingsForm(QWidget):
             field.setAccessibleName(text)
             field.setFixedWidth(20 * theme.GRID)
             form.addRow(label, field)
+        for field in self.fields.values():
+            if isinstance(field, QCheckBox):
+                field.clicked.connect(self.changed)
+            elif isinstance(field, QComboBox):
+                field.activated.connect(self.changed)
+            else:
+                field.textEdited.connect(self.changed)
 
     def show_settings(self, settings: Mapping[str, Any]) -> None:
         """Shows the settings of a recipe."""

@@ -25,12 +25,16 @@ _WIDEST = 120 * theme.GRID
 
 
 class Station(QWidget):
-    """One page of the road: a title, its light with a sentence, then what it is about."""
+    """One page of the road: what it is about. Its ``head`` has the title, the light with a sentence, and the
+    way on; it stands above, and stays there when the rest scrolls.
+    """
 
     lit = Signal()
     """Its light or its sentence is another one."""
     ahead = Signal()
     """The user goes on to the next station."""
+    wants = Signal(str)
+    """The name of a page of the window where what is lacking is made."""
 
     def __init__(self, title: str, desk: Desk, jobs: Jobs, bar: Bar) -> None:
         super().__init__()
@@ -47,22 +51,20 @@ class Station(QWidget):
         self.next.hide()
         heading = QLabel(title)
         heading.setFont(theme.heading_font(heading.font()))
-        row = QHBoxLayout()
+        self.head = QWidget()
+        row = QHBoxLayout(self.head)
+        row.setContentsMargins(2 * theme.GRID, theme.GRID, 2 * theme.GRID, theme.GRID)
         row.setSpacing(theme.GRID)
-        row.addWidget(self._sign, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(heading)
+        row.addSpacing(theme.GRID)
+        row.addWidget(self._sign)
         row.addWidget(self._said, 1)
+        row.addWidget(self.next)
         self.column = QVBoxLayout(self)
-        self.column.setContentsMargins(*[2 * theme.GRID] * 4)
+        self.column.setContentsMargins(2 * theme.GRID, theme.GRID, 2 * theme.GRID, 2 * theme.GRID)
         self.column.setSpacing(int(1.5 * theme.GRID))
-        self.column.addWidget(heading)
-        self.column.addLayout(row)
+        self.head.setMaximumWidth(_WIDEST)
         self.setMaximumWidth(_WIDEST)
-
-    def close_column(self, *, stretch: bool = True) -> None:
-        """Puts the way on at the end; a station calls it when all its parts are there."""
-        if stretch:
-            self.column.addStretch(1)
-        self.column.addWidget(self.next, 0, Qt.AlignmentFlag.AlignRight)
 
     def shine(self, light: Light, said: str) -> None:
         """Shows a light with its sentence."""

@@ -11,13 +11,13 @@ from dermagui.ui import theme
 
 
 class Light(Enum):
-    """How a station stands."""
+    """How a station stands; ``OPEN`` is what was not begun, which is no fault."""
 
     GREEN = "done"
     AMBER = "warning"
     RED = "error"
     BUSY = "jobs"
-    OPEN = "info"
+    OPEN = "todo"
 
     @property
     def icon(self) -> str:
@@ -44,9 +44,9 @@ _TINTS = {Light.GREEN: theme.GOOD, Light.AMBER: theme.WARNING, Light.RED: theme.
 _WORDS = {
     Light.GREEN: str(QT_TRANSLATE_NOOP("train", "Ready")),
     Light.AMBER: str(QT_TRANSLATE_NOOP("train", "Look here")),
-    Light.RED: str(QT_TRANSLATE_NOOP("train", "To do")),
+    Light.RED: str(QT_TRANSLATE_NOOP("train", "Problem")),
     Light.BUSY: str(QT_TRANSLATE_NOOP("train", "Under way")),
-    Light.OPEN: str(QT_TRANSLATE_NOOP("train", "Not yet")),
+    Light.OPEN: str(QT_TRANSLATE_NOOP("train", "To do")),
 }
 
 STATES = {
@@ -71,9 +71,9 @@ STAGES = {
 }
 
 SPLITS = {
-    "train": str(QT_TRANSLATE_NOOP("train", "to learn from")),
-    "validation": str(QT_TRANSLATE_NOOP("train", "to watch it by")),
-    "test": str(QT_TRANSLATE_NOOP("train", "kept for the end")),
+    "train": str(QT_TRANSLATE_NOOP("train", "to train")),
+    "validation": str(QT_TRANSLATE_NOOP("train", "to validate")),
+    "test": str(QT_TRANSLATE_NOOP("train", "to test")),
 }
 
 
