@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -138,9 +138,18 @@ def line_of(row: ExportRow) -> dict[str, Any]:
     return {"id": row.uid, "images": names, "messages": messages, **truth}
 
 
-def answer_of(line: dict[str, Any]) -> str:
+def answer_of(line: Mapping[str, Any]) -> str:
     """The first answer of a line."""
-    said = next(message for message in line["messages"] if message["role"] == Role.ASSISTANT.value)
+    return _first_text(line, Role.ASSISTANT)
+
+
+def question_of(line: Mapping[str, Any]) -> str:
+    """The first question of a line."""
+    return _first_text(line, Role.USER)
+
+
+def _first_text(line: Mapping[str, Any], role: Role) -> str:
+    said = next(message for message in line["messages"] if message["role"] == role.value)
     return "".join(part["text"] for part in said["content"] if part["type"] == "text")
 
 

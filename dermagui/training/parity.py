@@ -7,13 +7,13 @@ that belongs to another answer: they have to score worse, else nobody looked at 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dermagui.errors import UserError
-from dermagui.training.folder import answer_of
+from dermagui.training.folder import answer_of, question_of
 from dermagui.training.scoring import Score
 
 PROBES = 8
@@ -54,17 +54,32 @@ def choose_probes(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     chosen: list[dict[str, Any]] = []
     shuffled: list[dict[str, Any]] = []
     for place, line in enumerate(seen):
-        others = seen[place + 1 :] + seen[:place]
-        same = len(line["images"])
-        other = next(
-            (one for one in others if answer_of(one) != answer_of(line) and len(one["images"]) == same), None
-        )
-        if other is not None and len(chosen) < PROBES:
+        if len(chosen) == PROBES:
+            break
+        if other := _answered_differently(line, seen[place + 1 :] + seen[:place]):
             chosen.append(line)
             shuffled.append(line | {"images": other["images"]})
     if len(chosen) < PROBES:
         raise UserError("train.no_probes", count=len(chosen), least=PROBES)
     return chosen + shuffled
+
+
+def _answered_differently(
+    line: Mapping[str, Any], others: Sequence[Mapping[str, Any]]
+) -> Mapping[str, Any] | None:
+    """The next row with other pictures and another answer; where there is one, to the same question.
+
+    Of another question the answer says nothing: the row's own may be just as true of those pictures.
+    """
+    fitting = [
+        one
+        for one in others
+        if answer_of(one) != answer_of(line)
+        and len(one["images"]) == len(line["images"])
+        and not set(one["images"]) & set(line["images"])
+    ]
+    alike = [one for one in fitting if question_of(one) == question_of(line)]
+    return next(iter(alike or fitting), None)
 
 
 def read_scores(path: Path) -> list[dict[str, Any]]:
