@@ -62,8 +62,16 @@ class Passage:
 def add_references(store: Store, path: Path) -> list[str]:
     """Reads a file, or the files of a folder that can be read, into the library; returns their uids.
 
-    A file that is there already is read anew. Raises what ``read_content`` and ``read_passages`` raise and,
-    for a folder without such files, ``UserError`` ``reference.empty_folder``.
+    A file that is there already is read anew. Raises like ``files_to_read`` and ``read_reference``.
+    """
+    read = (read_reference(file) for file in files_to_read(path))
+    return [references.save_reference(store, file, passages) for file, passages in read]
+
+
+def files_to_read(path: Path) -> list[Path]:
+    """The file itself, or the files of a folder that can be read.
+
+    Raises ``UserError`` ``reference.empty_folder`` for a folder without such files, or what the disk refuses.
     """
     try:
         files = _files_of(path) if path.is_dir() else [path]
@@ -71,7 +79,7 @@ def add_references(store: Store, path: Path) -> list[str]:
         raise from_os_error(error, path) from error
     if not files:
         raise UserError("reference.empty_folder", path=display_path(path), known=sorted(SUFFIXES))
-    return [_add_file(store, file.absolute()) for file in files]
+    return [file.absolute() for file in files]
 
 
 def _files_of(folder: Path) -> list[Path]:
@@ -79,22 +87,26 @@ def _files_of(folder: Path) -> list[Path]:
     return sorted(path for path in found if not path.name.startswith("."))
 
 
-def _add_file(store: Store, path: Path) -> str:
+def read_reference(path: Path) -> tuple[ReferenceFile, list[tuple[str, str]]]:
+    """A file and its passages, as ``save_reference`` takes them; no database is needed.
+
+    Raises what ``read_content`` and ``read_passages`` raise.
+    """
     content = read_content(path)
     passages = read_passages(path, content)
-    read = ReferenceFile(
-        os.fsencode(path),
-        display_path(path),
-        hashlib.sha256(content).hexdigest(),
-        len(content),
-        path.stat().st_mtime_ns,
-    )
-    return references.save_reference(store, read, passages)
+    digest = hashlib.sha256(content).hexdigest()
+    read = ReferenceFile(os.fsencode(path), display_path(path), digest, len(content), path.stat().st_mtime_ns)
+    return read, passages
 
 
 def states_of(store: Store) -> list[Row]:
     """The files of the library, each with its ``state``: ``unchanged``, ``changed`` or ``gone``."""
-    return [row | {"state": _state(row)} for row in references.list_references(store)]
+    return with_states(references.list_references(store))
+
+
+def with_states(rows: Sequence[Row]) -> list[Row]:
+    """Rows of files with their ``state`` now, which may take reading each; no database is needed."""
+    return [row | {"state": _state(row)} for row in rows]
 
 
 def _state(row: Row) -> str:
@@ -116,17 +128,22 @@ def find_passages(stores: Sequence[Store], question: str, count: int = PASSAGES)
     Words that stand in a third of a library say nothing and are not looked for, in whatever language. Nothing
     is found where no word of the question is left.
     """
-    ranked = [_ranked(store, question, count) for store in stores]
+    return number_passages([rank_passages(store, question, count) for store in stores], count)
+
+
+def rank_passages(store: Store, question: str, count: int = PASSAGES) -> list[Row]:
+    """The passages of one library that fit a question best, the best first."""
+    wanted = list(_telling(store, question))
+    return references.search_passages(store, " OR ".join(wanted), count) if wanted else []
+
+
+def number_passages(ranked: Sequence[Sequence[Row]], count: int = PASSAGES) -> list[Passage]:
+    """Passages of several libraries, taken in turn and numbered; looks at their files, at no database."""
     rows = [row for places in zip_longest(*ranked) for row in places if row is not None]
     return [
         Passage(n, Path(row["path"]).name, row["place"], row["text"], row["uid"], _state(row))
         for n, row in enumerate(rows[:count], 1)
     ]
-
-
-def _ranked(store: Store, question: str, count: int) -> list[Row]:
-    wanted = list(_telling(store, question))
-    return references.search_passages(store, " OR ".join(wanted), count) if wanted else []
 
 
 def _telling(store: Store, question: str) -> Iterator[str]:

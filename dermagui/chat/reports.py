@@ -68,6 +68,16 @@ def read_report(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     return {field.key: _value(field, told.get(field.key)) for field in fields_of(schema)}
 
 
+def readable(text: str, schema: Mapping[str, Any], form: object = None) -> str:
+    """An answer that is a report, as people read it: what a person made of it (``form``), else what it fills
+    in. What fills in no form is left as it is.
+    """
+    try:
+        return report_text(schema, form if isinstance(form, Mapping) else read_report(text, schema))
+    except DataError:
+        return text
+
+
 def _value(field: FormField, told: object) -> object:
     if field.kind == "table":
         rows = [row for row in _list(told) if isinstance(row, dict)]

@@ -60,6 +60,14 @@ def find_task(id_: str) -> ChatTask:
     return tasks[id_]
 
 
+def schema_of(figures: Mapping[str, object]) -> Mapping[str, Any] | None:
+    """The schema of the task that an answer was given to, by its figures; None where it had none."""
+    try:
+        return find_task(str(figures["task"])).schema if figures.get("task") else None
+    except UserError:  # a task of another version of the program
+        return None
+
+
 def read_task(path: Path) -> ChatTask:
     """The task in a file. Raises ``DataError`` ``task.unreadable``, or what the disk refuses."""
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,10 @@ from dermagui import __version__
 from dermagui.chat.bundle import NOTICE
 from dermagui.chat.keeping import find_picture, seen_again
 from dermagui.chat.pages import Shown, render
+from dermagui.chat.reports import readable
+from dermagui.chat.tasks import schema_of
 from dermagui.errors import DermaError, from_os_error
-from dermagui.records import Role
+from dermagui.records import Picture, Role
 from dermagui.storage.chats import ChatImage, StoredTurn, read_chat, turns_of_chat
 from dermagui.storage.database import Row, Store
 
@@ -43,13 +45,20 @@ class Told:
     """None: its file cannot be found or read any more."""
 
 
-def write_transcript(store: Store, uid: str, path: Path) -> None:
+Held = Mapping[tuple[str, int], Picture]
+"""Pictures that lie in no file, by the hash and the frame: of a private chat, from the clipboard."""
+
+
+def write_transcript(store: Store, uid: str, path: Path, held: Held | None = None) -> None:
     """Writes a chat into a file whose suffix says the format (see ``SUFFIXES``; anything else: Markdown).
 
     Raises ``UserError`` ``chat.forgotten``, or what the disk refuses.
     """
     kind = SUFFIXES.get(path.suffix.lower(), "markdown")
-    text = {"markdown": as_markdown, "html": as_html, "json": as_json_text}[kind](store, uid)
+    if kind == "html":
+        text = as_html(store, uid, held)
+    else:
+        text = {"markdown": as_markdown, "json": as_json_text}[kind](store, uid)
     part = path.with_name(f".{path.name}.part")
     try:
         part.write_text(text, encoding="utf-8", newline="\n")
@@ -63,7 +72,7 @@ def as_markdown(store: Store, uid: str) -> str:
     """A chat as Markdown; pictures are named by what the model saw of them."""
     chat = read_chat(store, uid)
     lines = [f"# {_plain(_title(chat))}", "", f"**{NOTICE}**", ""]
-    for turn in _told_turns(store, chat, with_pictures=False):
+    for turn in [_told(turn, chat) for turn in turns_of_chat(store, uid)]:
         lines += [f"## {_SPEAKERS[turn.role]}", ""]
         lines += [f"*{caption}*  " for caption in turn.captions] + ([""] if turn.captions else [])
         lines += [f"> {_plain(line)}".rstrip() for line in turn.text.splitlines()] + [""]
@@ -74,10 +83,13 @@ def as_markdown(store: Store, uid: str) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def as_html(store: Store, uid: str) -> str:
+def as_html(store: Store, uid: str, held: Held | None = None) -> str:
     """A chat as a page that needs nothing else, with the very pixels that the model saw."""
     chat = read_chat(store, uid)
-    turns = _told_turns(store, chat, with_pictures=True)
+    turns = [
+        _told(turn, chat, [shown_again(store, image, held) for image in turn.images])
+        for turn in turns_of_chat(store, uid)
+    ]
     return render("transcript.html", title=_title(chat), notice=NOTICE, turns=turns, speakers=_SPEAKERS)
 
 
@@ -112,18 +124,12 @@ def _seen(image: ChatImage) -> dict[str, object]:
     return {f"seen_{name}": image.pixels[name] for name in _SEEN if name in image.pixels}
 
 
-def _told_turns(store: Store, chat: Row, *, with_pictures: bool) -> list[Told]:
-    return [
-        _told(store, chat, turn, with_pictures=with_pictures) for turn in turns_of_chat(store, chat["uid"])
-    ]
-
-
-def _told(store: Store, chat: Row, turn: StoredTurn, *, with_pictures: bool) -> Told:
-    found = [_shown(store, image) if with_pictures else (None, caption_of(image)) for image in turn.images]
+def _told(turn: StoredTurn, chat: Row, pictures: Sequence[tuple[Shown | None, str]] | None = None) -> Told:
+    found = [(None, caption_of(image)) for image in turn.images] if pictures is None else pictures
     passages = turn.figures.get("passages")
     return Told(
         turn.role,
-        turn.text,
+        _text_of(turn),
         about_answer(turn, chat) if turn.role is Role.ASSISTANT else "",
         tuple(passages) if isinstance(passages, list) else (),
         tuple(caption for _, caption in found),
@@ -131,10 +137,17 @@ def _told(store: Store, chat: Row, turn: StoredTurn, *, with_pictures: bool) -> 
     )
 
 
-def _shown(store: Store, image: ChatImage) -> tuple[Shown | None, str]:
+def _text_of(turn: StoredTurn) -> str:
+    schema = schema_of(turn.figures) if turn.role is Role.ASSISTANT else None
+    return readable(turn.text, schema, turn.figures.get("form")) if schema else turn.text
+
+
+def shown_again(store: Store, image: ChatImage, held: Held | None = None) -> tuple[Shown | None, str]:
+    """A picture as the model saw it, with what is said of it; None where it cannot be read any more."""
     caption = caption_of(image)
     try:
-        made, same = seen_again(find_picture(store, image), image)
+        picture = (held or {}).get((image.file_sha256, image.frame)) or find_picture(store, image)
+        made, same = seen_again(picture, image)
     except DermaError:
         return None, f"{caption}. Its file cannot be found or read any more"
     if not same:

@@ -234,6 +234,19 @@ def _chats(store: Store, query: str, *values: str) -> list[Row]:
     ]
 
 
+def keep_form(store: Store, uid: str, n: int, version: int, form: Mapping[str, object]) -> None:
+    """Writes what a person made of a report beside it, as ``form`` of its figures; what the model said stays.
+
+    Raises ``UserError``: ``chat.forgotten``, ``chat.turn_not_found``.
+    """
+    with store.writing() as conn:
+        place = (_chat_id(store, uid), n, version)
+        query = """UPDATE chat_turns SET figures = json_set(figures, '$.form', json(?))
+            WHERE chat_id = ? AND n = ? AND version = ?"""
+        if not conn.execute(query, (as_json(form), *place)).rowcount:
+            raise UserError("chat.turn_not_found")
+
+
 def rename_chat(store: Store, uid: str, title: str) -> None:
     """Gives a chat a name; an empty one lets its first question name it. Raises ``chat.forgotten``."""
     with store.writing() as conn:

@@ -18,6 +18,7 @@ from dermagui.chat.pictures import seen_by
 from dermagui.chat.session import Answer
 from dermagui.chat.transcript import as_html, as_json_text, as_markdown, write_transcript
 from dermagui.errors import UserError
+from dermagui.library.opening import Pasted
 from dermagui.project import create_project
 from dermagui.records import Picture, Role
 from dermagui.storage import chats
@@ -121,3 +122,37 @@ def test_what_the_disk_refuses_is_told(store: Store, chat: str, tmp_path: Path) 
     with pytest.raises(UserError) as raised:
         as_markdown(store, "nobody")
     assert raised.value.code == "chat.forgotten"
+
+
+def test_a_report_is_written_out_as_people_read_it_and_as_somebody_mended_it(store: Store) -> None:
+    uid = chats.add_chat(store, model="small", model_sha256="", quantization="", adapters=[], settings={})
+    figures = figures_of(Answer(), Asked("derm", task="report"))
+    filled = json.dumps({"site": "left arm", "next_steps": ["look again"]})
+    keep_turns(
+        store,
+        uid,
+        [StoredTurn(Role.USER, "Write a report."), StoredTurn(Role.ASSISTANT, filled, figures=figures)],
+    )
+    assert "Body site\n>   left arm" in as_markdown(store, uid)
+    assert json.loads(as_json_text(store, uid))["turns"][1]["text"] == filled
+    chats.keep_form(store, uid, 1, 0, {"site": "right arm"})
+    assert "right arm" in Page(as_html(store, uid)).words
+    assert "left arm" not in as_markdown(store, uid)
+
+
+def test_a_picture_that_only_memory_holds_is_written_out(
+    qwen_pair: Pair, photo: Path, tmp_path: Path
+) -> None:
+    pasted = Pasted(photo.read_bytes())
+    shown = attach(Picture(pasted))
+    rgb = seen_by(read_file(qwen_pair.projector).facts.projector, shown.picture, 40)
+    answer = Answer(images=[{"sha256": rgb.sha256, "width": rgb.width, "height": rgb.height, "tokens": 7}])
+    with Store.in_memory() as store:
+        uid = chats.add_chat(store, model="m", model_sha256="", quantization="", adapters=[], settings={})
+        turns = [StoredTurn(Role.USER, "?", images=[chat_image(shown, rgb, answer)])]
+        keep_turns(store, uid, turns, [shown])
+        write_transcript(store, uid, tmp_path / "chat.html", {(shown.sha256, 0): shown.picture})
+        assert "cannot be found" in as_html(store, uid)
+    page = Page((tmp_path / "chat.html").read_text(encoding="utf-8"))
+    assert [tag for tag, _ in page.elements if tag == "img"]
+    assert "not the very pixels" not in page.words
