@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
@@ -12,9 +11,9 @@ from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 from dermagui.records import Role
 from dermagui.ui import theme
 from dermagui.ui.chat.desk_work import ShownTurn, Thumb
+from dermagui.ui.chat.sentences import Sentences
 from dermagui.ui.chat.turn_view import TurnView
 
-_SENTENCE = re.compile(r".+?(?:[.!?:](?=\s)|\n)", re.DOTALL)
 _WIDEST = 90 * theme.GRID
 
 
@@ -28,7 +27,7 @@ class Conversation(QScrollArea):
     def __init__(self) -> None:
         super().__init__()
         self.turns: list[TurnView] = []
-        self._unsaid = ""
+        self._sentences = Sentences()
         self._follows = True
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
@@ -57,7 +56,7 @@ class Conversation(QScrollArea):
             view.hide()
             view.deleteLater()
         del self.turns[place:]
-        self._unsaid = ""
+        self._sentences = Sentences()
 
     def show_turns(self, turns: Sequence[ShownTurn]) -> None:
         """Shows a chat that was kept, from its end."""
@@ -81,17 +80,12 @@ class Conversation(QScrollArea):
     def grow(self, text: str) -> None:
         """More of the answer; whole sentences are said to whoever listens, politely."""
         self.turns[-1].grow(text)
-        self._unsaid += text
-        end = 0
-        for found in _SENTENCE.finditer(self._unsaid):
-            self.announce(found[0].strip())
-            end = found.end()
-        self._unsaid = self._unsaid[end:]
+        for sentence in self._sentences.add(text):
+            self.announce(sentence)
 
     def end(self, text: str) -> None:
         """The answer is whole: what was not yet said of it is, and it is shown as the Markdown that it is."""
-        self.announce(self._unsaid.strip())
-        self._unsaid = ""
+        self.announce(self._sentences.rest())
         self.turns[-1].show_text(text)
 
     def announce(self, text: str) -> None:
