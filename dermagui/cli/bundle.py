@@ -62,8 +62,9 @@ def _say_clinical(told: dict[str, Any]) -> None:
     from dermagui.training.card import RATES, clinical_in_words, rate_in_words
 
     for name, title in RATES.items() if told["base"] else ():
-        tuned, base = (rate_in_words(told[side][name]) for side in ("tuned", "base"))
-        say(f"  {title}: {tuned}; of the base {base}")
+        if name in told["base"]:  # bundles from before the specificity was told lack it
+            tuned, base = (rate_in_words(told[side][name]) for side in ("tuned", "base"))
+            say(f"  {title}: {tuned}; of the base {base}")
     say(clinical_in_words(told))
 
 

@@ -19,6 +19,7 @@ RATES = {
     "accuracy": "Label accuracy",
     "balanced_accuracy": "Balanced accuracy",
     "malignant_sensitivity": "Sensitivity for malignant",
+    "benign_specificity": "Specificity (benign called benign)",
     "refusals": "Answers that name no label",
 }
 """Figures of the clinical gate, and how they are called."""
@@ -29,6 +30,11 @@ _CLINICAL = {
     "fell": "Not ready: of {n} malignant pictures it calls only {tuned:.1%} malignant, and the base "
     "{base:.1%} (95 % interval from {low:.1%}). Tuning made it miss what matters most, whatever its loss "
     "says.",
+    "one_class": "Not ready: it does little better than one answer to everything. It calls {tuned:.1%} of "
+    "{n} malignant pictures malignant, and {alarms:.1%} of {benign} benign ones; its balanced accuracy is "
+    "{balanced:.1%}, and {chance:.1%} would be had by always saying the same.",
+    "worse": "Not ready: its balanced accuracy is {balanced:.1%}, and that of the base {balanced_base:.1%} "
+    "(95 % interval from {balanced_low:.1%}). Tuning made it worse at telling the labels apart.",
     "few": "Not ready: {n} malignant pictures were held out, and {least} are the fewest that tell anything.",
     "untested": "Not tested, and so not ready: no held-out pictures bear different labels of a file or of a "
     "person. It can be used all the same; nobody knows how often it is right.",

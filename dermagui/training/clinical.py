@@ -1,5 +1,9 @@
 """The clinical gate: whether tuning cost the model what matters most in the clinic, whatever the loss did.
 
+A model that calls everything malignant misses nothing and knows nothing. So three things are asked of a tuned
+model: that it finds the malignant as its base did, that it tells malignant from benign at all, and that it is
+right about all labels, each weighed alike, as its base was.
+
 Base and tuned model, both as GGUF files of the same size, are asked the same question about the same pictures
 that were held out. What is right comes from metadata that a file or a person stated, never from a model: a
 dataset carries no other. Malignant or benign is what the metadata says; where they name a diagnosis only, its
@@ -75,6 +79,8 @@ class Figures:
     """The mean over labels of the share that was found; ``n`` are all cases."""
     malignant_sensitivity: Rate
     """Of the malignant cases, those that were given a malignant label."""
+    benign_specificity: Rate
+    """Of the benign cases, those that were given a benign label."""
     refusals: Rate
     """Free answers that name none of the labels."""
 
@@ -84,7 +90,9 @@ class Clinical:
     """What the gate says, the values of its sentence in ``card``, and the figures."""
 
     state: str
-    """``passed``, ``fell``, ``few`` (malignant cases) or ``untested``."""
+    """``passed``; ``fell`` (sensitivity), ``one_class`` (no better than calling all the same), ``worse``
+    (balanced accuracy); ``few`` (malignant cases) or ``untested``.
+    """
     values: dict[str, object]
     labels: tuple[str, ...] = ()
     base: Figures | None = None
@@ -179,26 +187,50 @@ def bootstrap(hits_of: Mapping[str, Sequence[bool]]) -> Rate:
 def figures_of(cases: Sequence[Case], given: Sequence[Given]) -> Figures:
     """How a model did on cases of which there is at least one."""
     sides = {case.label: case.malignant for case in cases}
+    pairs = list(zip(cases, given, strict=True))
+    found = [sides[said.label] for case, said in pairs if case.malignant]
     hits_of: dict[str, list[bool]] = defaultdict(list)
-    for case, said in zip(cases, given, strict=True):
+    for case, said in pairs:
         hits_of[case.label].append(said.label == case.label)
-    found = [sides[said.label] for case, said in zip(cases, given, strict=True) if case.malignant]
+    spared = [not sides[said.label] for case, said in pairs if not case.malignant]
     return Figures(
         accuracy=wilson(sum(map(sum, hits_of.values())), len(cases)),
         balanced_accuracy=bootstrap(hits_of),
         malignant_sensitivity=wilson(sum(found), len(found)),
+        benign_specificity=wilson(sum(spared), len(spared)),
         refusals=wilson(sum(not said.named for said in given), len(given)),
     )
 
 
+def least_apart(figures: Figures) -> float:
+    """How much oftener malignant pictures than benign ones are called malignant, at the least: the lower end
+    of the interval of the difference of two shares, method 10 of R. G. Newcombe, Statistics in Medicine 17
+    (1998), pages 873 to 890. Above 0 only where the model tells them apart; never, where a side is missing.
+    """
+    found, spared = figures.malignant_sensitivity, figures.benign_specificity
+    return found.value + spared.value - 1 - math.hypot(found.value - found.low, spared.value - spared.low)
+
+
 def judge(cases: Sequence[Case], base: Sequence[Given], tuned: Sequence[Given]) -> Clinical:
-    """The gate: the sensitivity for malignant must not fall below the interval of the base's."""
+    """The gate. Neither the sensitivity for malignant nor balanced accuracy must fall below the interval of
+    the base's, and the tuned model must do better than one that gives a single answer to everything.
+    """
     before, after = figures_of(cases, base), figures_of(cases, tuned)
     was, now = before.malignant_sensitivity, after.malignant_sensitivity
+    labels = labels_of(cases)
     values: dict[str, object] = {"n": was.n, "least": FEWEST_MALIGNANT}
     values |= {"base": was.value, "tuned": now.value, "low": was.low, "high": was.high}
-    state = "few" if was.n < FEWEST_MALIGNANT else "fell" if now.value < was.low else "passed"
-    return Clinical(state, values, labels_of(cases), before, after)
+    values |= {"benign": after.benign_specificity.n, "alarms": 1 - after.benign_specificity.value}
+    values |= {"chance": 1 / len(labels), "balanced": after.balanced_accuracy.value}
+    values |= {"balanced_base": before.balanced_accuracy.value, "balanced_low": before.balanced_accuracy.low}
+    found = {
+        "few": was.n < FEWEST_MALIGNANT,
+        "fell": now.value < was.low,
+        "one_class": least_apart(after) <= 0 or after.balanced_accuracy.value <= 1 / len(labels),
+        "worse": after.balanced_accuracy.value < before.balanced_accuracy.low,
+    }
+    state = next((state for state, holds in found.items() if holds), "passed")
+    return Clinical(state, values, labels, before, after)
 
 
 def labels_of(cases: Sequence[Case]) -> tuple[str, ...]:

@@ -106,3 +106,62 @@ def test_another_malignant_label_is_no_miss_but_no_hit() -> None:
     assert figures.accuracy.value == pytest.approx(1 / 11)
     assert figures.balanced_accuracy.value == 0.5
     assert figures.refusals.value == pytest.approx(8 / 11)
+
+
+def judged(answers: dict[str, tuple[float, float]], malignant: int = 40, benign: int = 60) -> str:
+    """The state for shares of pictures called malignant: of the malignant, of the benign, by side."""
+
+    def given(share: float, count: int) -> list[Given]:
+        return [Given("melanoma" if n < round(share * count) else "nevus", True) for n in range(count)]
+
+    cases = cases_of(malignant, benign)
+    base, tuned = (given(a, malignant) + given(b, benign) for a, b in (answers["base"], answers["tuned"]))
+    return clinical.judge(cases, base, tuned).state
+
+
+@pytest.mark.parametrize(
+    ("base", "tuned", "state"),
+    [
+        # All malignant: nothing is missed, and nothing is known.
+        ((0.9, 0.2), (1.0, 1.0), "one_class"),
+        ((1.0, 1.0), (1.0, 1.0), "one_class"),
+        ((0.5, 0.5), (0.5, 0.5), "one_class"),
+        # Hardly apart, which chance would do as well.
+        ((0.6, 0.6), (0.65, 0.6), "one_class"),
+        # Finds as much as before, and calls far more that is benign malignant.
+        ((0.95, 0.1), (0.95, 0.5), "worse"),
+        ((0.95, 0.1), (0.95, 0.12), "passed"),
+        ((1.0, 1.0), (0.95, 0.1), "passed"),
+        ((0.9, 0.1), (0.5, 0.0), "fell"),
+    ],
+)
+def test_a_model_that_calls_too_much_malignant_is_not_ready(
+    base: tuple[float, float], tuned: tuple[float, float], state: str
+) -> None:
+    assert judged({"base": base, "tuned": tuned}) == state
+
+
+def test_without_benign_pictures_nobody_knows_whether_sides_are_told_apart() -> None:
+    cases = [Case(f"{n}", ("melanoma", "basal cell carcinoma")[n % 2], True) for n in range(40)]
+    right = [Given(case.label, True) for case in cases]
+    verdict = clinical.judge(cases, right, right)
+    assert verdict.state == "one_class"
+    assert not About(gates={"clinical": verdict.told()}).ready
+
+
+def test_sides_that_are_told_apart_by_wrong_labels_are_not_enough() -> None:
+    labels = [("melanoma", True), ("basal cell carcinoma", True), ("nevus", False), ("dermatofibroma", False)]
+    cases = [Case(f"{label}{n}", label, malignant) for label, malignant in labels for n in range(10)]
+    swapped = {labels[n][0]: labels[n ^ 1][0] for n in range(4)}
+    given = [Given(swapped[case.label], True) for case in cases]
+    assert clinical.least_apart(clinical.figures_of(cases, given)) > 0.6
+    assert clinical.judge(cases, given, given).state == "one_class"
+
+
+def test_the_interval_of_a_difference_is_that_of_the_tables() -> None:
+    # 56 of 70 against 48 of 80, and 10 of 10 against 0 of 20: table II of Newcombe's second paper, method 10.
+    for (a, m), (b, n), least in (((56, 70), (48, 80), 0.0524), ((10, 10), (0, 20), 0.6791)):
+        cases = cases_of(m, n)
+        said = [Given("melanoma" if k < a else "nevus", True) for k in range(m)]
+        said += [Given("melanoma" if k < b else "nevus", True) for k in range(n)]
+        assert clinical.least_apart(clinical.figures_of(cases, said)) == pytest.approx(least, abs=5e-5)

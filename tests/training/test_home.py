@@ -231,7 +231,7 @@ def test_a_training_becomes_a_bundle_that_answers_in_the_chat(
         assert clinical[side]["malignant_sensitivity"]["n"] == 12
     assert clinical["base"]["refusals"]["value"] == 1, "random weights name no label"
     assert clinical["tuned"]["refusals"]["value"] < 1
-    assert clinical["state"] in ("passed", "fell")
+    assert clinical["state"] in ("passed", "fell", "one_class", "worse")
     assert bundle.about.ready is done.json["ready"] is (clinical["state"] == "passed")
     card = (bundle.folder / "README.md").read_text()
     assert "Not a medical device" in card

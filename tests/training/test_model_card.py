@@ -83,9 +83,11 @@ def test_a_card_says_that_a_model_is_not_ready(tmp_path: Path) -> None:
     assert "Not tested" in card
 
 
-@pytest.mark.parametrize("state", ["passed", "fell", "few", "untested"])
+@pytest.mark.parametrize("state", ["passed", "fell", "one_class", "worse", "few", "untested"])
 def test_every_state_of_the_gate_is_worded(state: str) -> None:
-    values = {"n": 12, "least": 10, "base": 0.9, "tuned": 0.5, "low": 0.6, "high": 1.0}
+    values: dict[str, object] = {"n": 12, "least": 10, "base": 0.9, "tuned": 0.5, "low": 0.6, "high": 1.0}
+    values |= {"benign": 8, "alarms": 1.0, "chance": 0.5}
+    values |= {"balanced": 0.5, "balanced_base": 0.8, "balanced_low": 0.7}
     assert clinical_in_words({"state": state, "values": values}).endswith(".")
 
 

@@ -172,6 +172,11 @@ def test_a_model_that_finds_fewer_malignant_lesions_is_not_ready_and_says_by_how
     light, said = clinical_words(gate)
     assert light is Light.RED
     assert "Malignant ones found: 0.90 (0.80 – 0.96), now 0.50 (0.37 – 0.62), n = 60." in said
+    assert "Benign ones" not in said, "a model from before that was told"
+    for state in ("one_class", "worse"):
+        light, said = clinical_words({"state": state})
+        assert light is Light.RED
+        assert "not ready" in said
     assert clinical_words({"state": "few"})[0] is Light.AMBER
     assert clinical_words({"state": "passed"})[0] is Light.GREEN
     assert clinical_words({"state": "untested"})[0] is Light.OPEN

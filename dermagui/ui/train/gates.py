@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from dermagui.ui import theme
 from dermagui.ui.icons import Sign
 from dermagui.ui.shell.words import whole
-from dermagui.ui.train.parts import buttons_row, sentence_label, subtitle, word_button
+from dermagui.ui.train.parts import say, sentence_label, subtitle, word_button
 from dermagui.ui.train.words import Light, figure, gigabytes
 
 if TYPE_CHECKING:
@@ -32,6 +32,18 @@ _CLINICAL = {
             "It finds fewer malignant lesions than its base did: it is not ready.",
         )
     ),
+    "one_class": str(
+        QT_TRANSLATE_NOOP(
+            "train",
+            "It does little better than one answer to every picture: it is not ready.",
+        )
+    ),
+    "worse": str(
+        QT_TRANSLATE_NOOP(
+            "train",
+            "It tells the labels apart worse than its base did: it is not ready.",
+        )
+    ),
     "few": str(
         QT_TRANSLATE_NOOP("train", "Too few malignant lesions were held out to say, so it is not ready.")
     ),
@@ -41,6 +53,7 @@ _CLINICAL = {
 }
 _FIGURES = {
     "malignant_sensitivity": str(QT_TRANSLATE_NOOP("train", "Malignant ones found")),
+    "benign_specificity": str(QT_TRANSLATE_NOOP("train", "Benign ones called benign")),
     "balanced_accuracy": str(QT_TRANSLATE_NOOP("train", "Balanced accuracy")),
     "accuracy": str(QT_TRANSLATE_NOOP("train", "Accuracy")),
     "refusals": str(QT_TRANSLATE_NOOP("train", "Answers that name no label")),
@@ -56,18 +69,20 @@ class GateLine(QWidget):
         self._sign = Sign()
         self._word = QLabel()
         self._said = sentence_label()
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(theme.GRID)
-        row.addWidget(self._sign)
-        row.addWidget(self._word)
-        row.addWidget(self._said, 1)
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(theme.GRID)
+        grid.setVerticalSpacing(0)
+        grid.addWidget(self._sign, 0, 0)
+        grid.addWidget(self._word, 0, 1)
+        grid.addWidget(self._said, 1, 1)
+        grid.setColumnStretch(1, 1)
 
     def show_gate(self, light: Light, said: str) -> None:
         """Shows how the gate stands."""
         self._sign.show_icon(light.icon, light.tint)
         self._word.setText(f"{self._title}: {gate_word(light)}.")
-        self._said.setText(said)
+        say(self._said, said)
 
     @property
     def text(self) -> str:
@@ -93,7 +108,10 @@ class ModelCard(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.GRID // 2)
         size = gigabytes(bundle.size_bytes) if bundle.size_bytes >= 1e8 else _megabytes(bundle.size_bytes)
-        column.addWidget(subtitle(f"{bundle.name}, {bundle.quantization}, {size}"))
+        row = QHBoxLayout()
+        row.addWidget(subtitle(f"{bundle.name}, {bundle.quantization}, {size}"), 1)
+        row.addWidget(self.chat)
+        column.addLayout(row)
         column.addWidget(self.parity)
         column.addWidget(self.clinical)
         self.parity.show_gate(*parity_words(bundle.about.gates.get("parity")))
@@ -103,7 +121,6 @@ class ModelCard(QWidget):
         told.append(self.tr("Licence: {licence}.").format(licence=about.licence) if about.licence else "")
         told += [about.terms, about.notice]
         column.addWidget(sentence_label(" ".join(text for text in told if text), quiet=True))
-        column.addLayout(buttons_row(self.chat))
 
 
 def gate_word(light: Light) -> str:
@@ -121,7 +138,7 @@ def parity_words(verdicts: object) -> tuple[Light, str]:
     if not isinstance(verdicts, list) or not verdicts:
         return Light.OPEN, ""
     passed = all(not verdict["faults"] for verdict in verdicts)
-    return (Light.GREEN if passed else Light.RED), " ".join(_verdict_words(one) for one in verdicts)
+    return (Light.GREEN if passed else Light.RED), "\n".join(_verdict_words(one) for one in verdicts)
 
 
 def _verdict_words(verdict: Mapping[str, Any]) -> str:
@@ -152,17 +169,23 @@ def clinical_words(gate: object) -> tuple[Light, str]:
             "worse at finding what is malignant.",
         )
         return Light.OPEN, said
-    lights = {"passed": Light.GREEN, "fell": Light.RED, "few": Light.AMBER}
+    lights = {
+        "passed": Light.GREEN,
+        "fell": Light.RED,
+        "one_class": Light.RED,
+        "worse": Light.RED,
+        "few": Light.AMBER,
+    }
     state = str(gate.get("state"))
     told = [QCoreApplication.translate("train", _CLINICAL[state])] if state in _CLINICAL else []
     for key, title in _FIGURES.items():
-        sides = [gate[side][key] for side in ("base", "tuned") if gate.get(side)]
+        sides = [gate[side][key] for side in ("base", "tuned") if key in (gate.get(side) or ())]
         if len(sides) == 2:
             name = QCoreApplication.translate("train", title)
             was, now = (_rate_words(rate) for rate in sides)
             text = QCoreApplication.translate("train", "{name}: {was}, now {now}, n = {n}.")
             told.append(text.format(name=name, was=was, now=now, n=whole(sides[1]["n"])))
-    return lights.get(state, Light.OPEN), " ".join(told)
+    return lights.get(state, Light.OPEN), "\n".join(told)
 
 
 def _rate_words(rate: Mapping[str, Any]) -> str:
