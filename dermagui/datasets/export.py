@@ -122,7 +122,7 @@ def write_dataset(store: Store, parameters: Parameters, report: Report) -> Chang
             image for image in gathered.origins if _picture_of(gathered, image, recipe) is None
         }
     rows = rows_of(gathered)
-    if not rows and not parameters["simulated"]:
+    if not rows and not gathered.refused and not parameters["simulated"]:
         _refuse_only_simulated(store, parameters)
     if not rows:
         raise UserError("export.nothing", refused=sum(gathered.refused.values()))

@@ -136,6 +136,17 @@ def test_a_missing_original_costs_its_own_pair_only(tmp_path: Path, store: Store
     store.close()
 
 
+def test_where_all_pictures_are_gone_it_is_not_the_rehearsal_that_is_blamed(
+    tmp_path: Path, store: Store
+) -> None:
+    for n in range(2):
+        (tmp_path / "pictures" / f"{n}.png").unlink()
+    with pytest.raises(UserError) as refused:
+        run(store, tmp_path / "out")
+    assert (refused.value.code, refused.value.values) == ("export.nothing", {"refused": 2})
+    store.close()
+
+
 def test_what_was_prepared_before_needs_no_original(tmp_path: Path, store: Store) -> None:
     run(store, tmp_path / "first")
     (tmp_path / "pictures" / "0.png").unlink()

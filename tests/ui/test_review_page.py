@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -79,7 +80,7 @@ def test_three_pairs_by_keys_alone(reviewing: ReviewPage, folder: Path, wait_unt
         press(page, Qt.Key.Key_3)
 
     accepted = decided(page, wait_until, accept)
-    assert page.parts.verdict.status.startswith("Saved ")
+    assert re.fullmatch(r"Accepted, saved \d\d:\d\d:\d\d", page.parts.verdict.status)
     rejected = decided(page, wait_until, reject)
     wait_until(lambda: page.parts.pane.image_seen)
     unsure = decided(page, wait_until, lambda: press(page, Qt.Key.Key_U))
@@ -97,7 +98,7 @@ def test_three_pairs_by_keys_alone(reviewing: ReviewPage, folder: Path, wait_unt
     assert "metadata" not in first.visible
     assert {"image", "answer", "metadata"} <= set(second.visible)
     assert all(0 <= event.seconds < 60 for event in (first, second, third))
-    wait_until(lambda: page.parts.verdict.progress == "3 of 5")
+    wait_until(lambda: page.parts.verdict.progress == "Decided by you: 3 of 5")
 
 
 def test_flags_are_said_to_have_been_seen_where_there_were_any(
@@ -345,4 +346,4 @@ def test_two_reviewers_have_their_own_order_place_and_undo(
     assert state_of(folder, ada_at) is PairState.ACCEPTED
     page._on_names_named("Ada")
     wait_until(lambda: page.person and page.person.name == "Ada" and uid_in_view(page) == ada_next)
-    wait_until(lambda: page.parts.verdict.progress == "1 of 5")
+    wait_until(lambda: page.parts.verdict.progress == "Decided by you: 1 of 5")

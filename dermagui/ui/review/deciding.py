@@ -29,8 +29,8 @@ class Deciding(QObject):
 
     busy_changed = Signal()
     """Whether something is being written."""
-    saved = Signal(int)
-    """The id of the pair whose verdict is in the database now."""
+    saved = Signal(int, object)
+    """The id of a pair, and the ``Said`` about it that is in the database now."""
     not_saved = Signal(object, object)
     """A ``Said`` and the ``DermaError`` that kept it from being written."""
     stepped = Signal(object, object, bool)
@@ -53,15 +53,15 @@ class Deciding(QObject):
             self._set_busy(True)
             self._desk.ask(
                 partial(_save, person=person, said=said),
-                partial(self._on_saved, pair_id),
+                partial(self._on_saved, pair_id, said),
                 owner=self,
                 failed=partial(self._on_not_saved, said),
                 changes=_VERDICTS,
             )
 
-    def _on_saved(self, pair_id: int, _: None) -> None:
+    def _on_saved(self, pair_id: int, said: Said, _: None) -> None:
         self._set_busy(False)
-        self.saved.emit(pair_id)
+        self.saved.emit(pair_id, said)
 
     def _on_not_saved(self, said: Said, error: DermaError) -> None:
         self._set_busy(False)

@@ -53,18 +53,30 @@ class Opened:
 def open_review(store: Store, name: str, place: Place | None = None) -> Opened:
     """The queue of that reviewer from where they were, or as ``place`` says."""
     person = _person(store, name)
-    place = place or kept_place(store, person.uid)
+    keys, names = question_keys(store), {s.id: s.name for s in sources.list_sources(store)}
+    place = _still_there(place or kept_place(store, person.uid), keys, names)
     queue = open_queue(store, person.uid, place.wanted, place.order)
     return Opened(
         person=person,
         place=place,
         queue=queue,
         spots=tuple(spots_from(store, queue, place)),
-        question_keys=tuple(question_keys(store)),
-        sources={source.id: source.name for source in sources.list_sources(store)},
+        question_keys=tuple(keys),
+        sources=names,
         people=tuple(people.list_people(store)),
         has_pairs=bool(store.value("SELECT EXISTS (SELECT 1 FROM pairs)")),
     )
+
+
+def _still_there(place: Place, keys: Sequence[str], names: Mapping[int, str]) -> Place:
+    """The place without a question or a source that the project has no more: nobody could unchoose it."""
+    wanted = place.wanted
+    kept = replace(
+        wanted,
+        question_key=wanted.question_key if wanted.question_key in keys else "",
+        source_id=wanted.source_id if wanted.source_id in names else None,
+    )
+    return place if kept == wanted else Place(kept, place.order)
 
 
 def _person(store: Store, name: str) -> Person:

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from PySide6.QtCore import QSignalBlocker, Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QWidget
+from PySide6.QtWidgets import QApplication, QComboBox, QHBoxLayout, QLabel, QLineEdit, QWidget
 
 from dermagui.records import FlagKind, PairState
 from dermagui.review.queue import Order
 from dermagui.storage.queues import QueueFilter
 from dermagui.ui import theme
-from dermagui.ui.review.words import FLAG_KINDS, ORDERS, STATES, plain_name, translated
+from dermagui.ui.review.words import FLAG_KINDS, ORDERS, STATES, capitalized, plain_name, translated
+from dermagui.ui.widgets.snug_box import SnugBox
 
 _UNREAD = "unread"
 _ANY, _FLAGGED, _UNFLAGGED = "any", "flagged", "unflagged"
@@ -37,9 +38,9 @@ class FilterStrip(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._person_uid = ""
-        self._state, self._flag = QComboBox(), QComboBox()
-        self._question, self._source = QComboBox(), QComboBox()
-        self._order = QComboBox()
+        self._state, self._flag = SnugBox(), SnugBox()
+        self._question, self._source = SnugBox(), SnugBox()
+        self._order = SnugBox()
         self.search = QLineEdit()
         self.search.setPlaceholderText(self.tr("Search all pairs"))
         self.search.setAccessibleName(self.tr("Search all pairs"))
@@ -64,10 +65,8 @@ class FilterStrip(QWidget):
         )
         for box, name in zip(self._boxes, names, strict=True):
             box.setAccessibleName(name)
-            box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-            box.setMinimumContentsLength(9)
             box.activated.connect(lambda _: self.chosen.emit())
-            row.addWidget(box, 1)
+            row.addWidget(box)
         row.addWidget(self.search, 1)
         states = [("", self.tr("all pairs")), *((s.value, translated(STATES[s][1])) for s in PairState)]
         _fill(self._state, [states[1], (_UNREAD, self.tr("Not read by me")), states[0], *states[2:]])
@@ -86,6 +85,18 @@ class FilterStrip(QWidget):
         questions = [(key, plain_name(key)) for key in choices.question_keys]
         _fill(self._question, [("", self.tr("all questions")), *questions])
         _fill(self._source, [(0, self.tr("all sources")), *choices.sources.items()])
+
+    def begin_anew(self) -> None:
+        """Forgets what was chosen and searched for: another project has other questions and sources."""
+        self.search.clear()
+        self.show_choices(Choices())
+        self.show_filter(QueueFilter(), Order.RANDOM, "")
+
+    @property
+    def has_focus(self) -> bool:
+        """Whether somebody chooses or searches here, so that the next pair must not take the focus."""
+        focus = QApplication.focusWidget()
+        return focus is not None and self.isAncestorOf(focus)
 
     def show_filter(self, wanted: QueueFilter, order: Order, person_uid: str) -> None:
         """Shows what is asked for, without telling of it."""
@@ -127,7 +138,7 @@ def _fill(box: QComboBox, choices: Iterable[tuple[object, str]]) -> None:
     with QSignalBlocker(box):
         box.clear()
         for value, words in choices:
-            box.addItem(words[:1].upper() + words[1:], value)
+            box.addItem(capitalized(words), value)
     _choose(box, before)
 
 

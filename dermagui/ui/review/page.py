@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
 from PySide6.QtCore import QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QMenu, QPushButton, QWidget
 
 from dermagui import settings
+from dermagui.datasets.export import check as check_export
 from dermagui.errors import UserError
 from dermagui.jobs.report import Event
 from dermagui.jobs.work import Parameters
+from dermagui.records import PairState
 from dermagui.review.queue import Order, Place, Spot
 from dermagui.storage.queues import QueueFilter
 from dermagui.ui import texts
@@ -20,6 +21,7 @@ from dermagui.ui.desk import Desk
 from dermagui.ui.jobs import Jobs
 from dermagui.ui.review import desk_work
 from dermagui.ui.review.desk_work import Opened
+from dermagui.ui.review.export_counts import count_exportables
 from dermagui.ui.review.export_sheet import ExportSheet, export_words, out_of
 from dermagui.ui.review.pair_page import PairPage
 from dermagui.ui.widgets.bar import Level
@@ -37,7 +39,8 @@ class ReviewPage(PairPage):
         self._opened: Opened | None = None
         self._people = QMenu(self)
         self.parts.reviewer.clicked.connect(self.action("review.reviewer").trigger)
-        self._exports: dict[str, Path] = {}
+        self._exports: dict[str, Parameters] = {}
+        self._left_out: dict[str, list[str]] = {}
         jobs.told.connect(self._on_jobs_told)
         self.parts.strip.chosen.connect(self._on_strip_chosen)
         self.parts.strip.searched.connect(self._on_strip_searched)
@@ -54,6 +57,8 @@ class ReviewPage(PairPage):
         self.parts.verdict.show_status("")
         self.parts.verdict.show_editing(False)
         self.walk.begin("", [])
+        self.parts.strip.begin_anew()
+        self._update_actions()
         if self.desk.project is None:
             self._tell(self.tr("Open a project to review its pairs."))
         elif name := settings.text("person.name"):
@@ -64,7 +69,7 @@ class ReviewPage(PairPage):
     def show_changes(self, kinds: frozenset[str]) -> None:
         if self.person is None or kinds <= _OWN:
             return
-        if self._shown is None and "pairs" in kinds:
+        if self._shown is None and "pairs" in kinds and not self.walk.is_search:
             self._open(self.person.name)
         else:
             self.walk.refresh(quietly=True)
@@ -179,29 +184,50 @@ class ReviewPage(PairPage):
 
     def export(self) -> None:
         """Asks how and where to write what was accepted, then lets a job do it."""
-        sheet = ExportSheet(self)
-        sheet.asked.connect(self._on_export_asked)
+        self._ask_export(None)
+
+    def _ask_export(self, before: Parameters | None) -> None:
+        sheet = ExportSheet(self, before)
+        sheet.asked.connect(partial(self._on_export_asked, sheet))
+        sheet.wants_flagged.connect(partial(self._look_at_flagged, sheet))
+        self.desk.ask(count_exportables, sheet.show_exportables, owner=sheet, failed=sheet.show_problem)
         sheet.open()
 
-    def _on_export_asked(self, parameters: Parameters) -> None:
-        out = out_of(parameters)
+    def _look_at_flagged(self, sheet: ExportSheet) -> None:
+        sheet.reject()
+        self._choose(QueueFilter(state=PairState.ACCEPTED, flagged=True), self.parts.strip.order)
 
+    def _on_export_asked(self, sheet: ExportSheet, parameters: Parameters) -> None:
         def started(job_id: str) -> None:
-            self._exports[job_id] = out
+            self._exports[job_id] = parameters
+            self._left_out[job_id] = []
             self.parts.bar.tell(self.tr("Writing the dataset …"), Level.INFO)
+            sheet.accept()
 
-        self.jobs.start("export", parameters, started=started, failed=self.parts.bar.tell_error)
+        def begin(_: None) -> None:
+            self.jobs.start("export", parameters, started=started, failed=sheet.show_problem)
+
+        look = partial(check_export, parameters=parameters)
+        self.desk.ask(look, begin, owner=sheet, failed=sheet.show_problem)
 
     def _on_jobs_told(self, job_id: str, event: Event) -> None:
-        if event["event"] != "end" or job_id not in self._exports:
+        if job_id not in self._exports:
             return
-        out = self._exports.pop(job_id)
+        if event["event"] == "warning" and event["code"] == "export.refused_rows":
+            self._left_out[job_id].append(texts.sentence(event["code"], event["values"]))
+        if event["event"] == "end":
+            self._show_exported(event, self._exports.pop(job_id), self._left_out.pop(job_id))
+
+    def _show_exported(self, event: Event, parameters: Parameters, left_out: list[str]) -> None:
+        out = out_of(parameters)
         if event["figures"]:
             show = partial(QDesktopServices.openUrl, QUrl.fromLocalFile(str(out)))
-            level = Level.DONE if event["figures"]["train"] else Level.WARNING
-            self.parts.bar.tell(export_words(event["figures"], out), level, self.tr("Show folder"), show)
+            level = Level.WARNING if left_out or not event["figures"]["train"] else Level.DONE
+            words = " ".join([export_words(event["figures"], out), *left_out])
+            self.parts.bar.tell(words, level, self.tr("Show folder"), show)
         elif event["error"]:
             words = texts.sentence(event["error"]["code"], event["error"]["values"])
-            self.parts.bar.tell(words, Level.ERROR)
+            again = partial(self._ask_export, parameters)
+            self.parts.bar.tell(words, Level.ERROR, self.tr("Export again…"), again)
         else:
             self.parts.bar.hide()

@@ -114,7 +114,7 @@ class PairPage(Page):
     def _show_text(self, reading: Reading) -> None:
         self.parts.pair.show_reading(reading, answer_hidden=self._hidden)
         self.parts.show_only(self.parts.middle)
-        if not self.parts.strip.search.hasFocus():
+        if not self.parts.strip.has_focus:
             (self.parts.verdict.note if self._hidden else self.parts.pane.view).setFocus()
         self._update_actions()
 
@@ -231,9 +231,9 @@ class PairPage(Page):
         said = Said(reading.pair.uid, kind, reason, turns, note, rubric, visible, self._clock.seconds)
         self.deciding.save(person, reading.pair_id, said)
 
-    def _on_deciding_saved(self, pair_id: int) -> None:
+    def _on_deciding_saved(self, pair_id: int, said: Said) -> None:
         self.parts.bar.hide()
-        self.parts.verdict.show_saved()
+        self.parts.verdict.show_saved(said.kind)
         self._stop_editing()
         if self._shown is not None and not self._counting:
             self._count_one(self._shown.said)

@@ -16,7 +16,8 @@ from dermagui.review.difference import Change, difference
 from dermagui.review.reading import Reading
 from dermagui.ui import theme
 from dermagui.ui.icons import Sign
-from dermagui.ui.review.words import STATES, flag_words, plain_name, role_words, translated, whole
+from dermagui.ui.review.words import STATES, flag_words, plain_name, role_words, translated
+from dermagui.ui.shell.words import whole
 
 MEASURE_CHARACTERS = 70
 """Lines longer than this are hard to read on."""

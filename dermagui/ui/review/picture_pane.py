@@ -13,7 +13,7 @@ from dermagui.review.reading import Sight
 from dermagui.ui import texts, theme
 from dermagui.ui.library.field_words import field_label
 from dermagui.ui.review.pictures import Pictures
-from dermagui.ui.review.words import whole
+from dermagui.ui.shell.words import whole
 from dermagui.ui.widgets.picture import PictureView
 
 

@@ -53,7 +53,7 @@ class RubricBox(QWidget):
         self._said = {key: answer for key, answer in said.items() if key in self._buttons}
         for key, button in self._buttons.items():
             answer = self._said.get(key, "")
-            word = translated(ANSWERS[answer]) if answer in ANSWERS else answer or "–"
+            word = translated(ANSWERS[answer]) if answer in ANSWERS else answer or self.tr("not said")
             button.setText(word)
             button.setAccessibleName(f"{self._texts[key]} {word}")
 

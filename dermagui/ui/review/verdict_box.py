@@ -8,10 +8,11 @@ from PySide6.QtCore import QTime, Signal
 from PySide6.QtGui import QAction, QPalette
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
-from dermagui.records import Verdict
+from dermagui.records import Verdict, VerdictKind
 from dermagui.ui import theme
 from dermagui.ui.review.rubric_box import RubricBox
-from dermagui.ui.review.words import whole
+from dermagui.ui.review.words import VERDICTS, capitalized, translated
+from dermagui.ui.shell.words import whole
 from dermagui.ui.widgets.flow import FlowLayout
 from dermagui.ui.widgets.key_icon import follow_action
 
@@ -100,16 +101,19 @@ class VerdictBox(QWidget):
 
     def show_progress(self, read: int, total: int) -> None:
         """How many of how many this reviewer has read."""
-        self._progress.setText(self.tr("{n} of {count}").format(n=whole(read), count=whole(total)))
+        words = self.tr("Decided by you: {n} of {count}")
+        self._progress.setText(words.format(n=whole(read), count=whole(total)))
         self._progress.setToolTip(self.tr("Pairs of this choice that you have decided about"))
 
     def show_status(self, text: str) -> None:
         """Says what happened last."""
         self._status.setText(text)
 
-    def show_saved(self) -> None:
-        """Says that the database has it, and when."""
-        self.show_status(self.tr("Saved {time}").format(time=QTime.currentTime().toString("HH:mm:ss")))
+    def show_saved(self, kind: VerdictKind) -> None:
+        """Says what was said, that the database has it, and when."""
+        time = QTime.currentTime().toString("HH:mm:ss")
+        words = self.tr("{verdict}, saved {time}")
+        self.show_status(words.format(verdict=capitalized(translated(VERDICTS[kind])), time=time))
 
     @property
     def status(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, QLocale
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication
 
 from dermagui.records import Flag, FlagKind, PairKind, PairState, RejectReason, Role, VerdictKind
 from dermagui.review.queue import Order
@@ -98,13 +98,17 @@ def translated(text: str) -> str:
     return QCoreApplication.translate("review", text)
 
 
+def capitalized(words: str) -> str:
+    """The same words as the beginning of a sentence."""
+    return words[:1].upper() + words[1:]
+
+
 def flag_words(flag: Flag) -> str:
     """A flag as a sentence, with the words that prove it."""
     template = _LENGTHS.get(flag.detail, "{evidence}") if flag.kind is FlagKind.LENGTH else _FLAGS[flag.kind]
     template = _KNOWS if flag.kind is FlagKind.LEAK and flag.detail == "phrase" else template
     detail = flag.detail.replace("_", " ") if flag.kind is FlagKind.LEAK else flag.detail
-    words = translated(template).format(evidence=flag.evidence, detail=detail)
-    return words[:1].upper() + words[1:]
+    return capitalized(translated(template).format(evidence=flag.evidence, detail=detail))
 
 
 def role_words(kind: PairKind, role: Role) -> str:
@@ -114,10 +118,4 @@ def role_words(kind: PairKind, role: Role) -> str:
 
 def plain_name(key: str) -> str:
     """A key of metadata or of a question as people would write it."""
-    words = key.replace("_", " ").strip()
-    return words[:1].upper() + words[1:]
-
-
-def whole(number: int) -> str:
-    """A number as people of this place write it."""
-    return QLocale().toString(number)
+    return capitalized(key.replace("_", " ").strip())
