@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import time
@@ -37,8 +38,8 @@ _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
-    """A file that is wanted, and where it is kept until the bundle is made: there once it is checked."""
+class Wanted:
+    """A file that is wanted, and where it is kept: there once it is checked."""
 
     remote: RemoteFile
     kept: Path
@@ -92,6 +93,11 @@ def accept_terms(store: Store, model: CatalogueModel, name: str) -> None:
     people.accept_terms(store, who, _terms_name(model), model.terms_date, model.terms_sha256)
 
 
+def arrived_bytes(model: CatalogueModel) -> int:
+    """How much of a download that was not finished is kept, for the next time."""
+    return sum(path.stat().st_size for path in _folder_of(model).rglob("*") if path.is_file())
+
+
 def run(store: Store, parameters: Parameters, report: Report) -> Changes:
     """Downloads the files of a model and makes a bundle of them. The secret is the user's token of the hub.
 
@@ -103,15 +109,17 @@ def run(store: Store, parameters: Parameters, report: Report) -> Changes:
     _refuse_known(model.name)
     if model.terms and accepted_terms(store, model) is None:
         raise UserError("hub.terms_not_accepted", name=model.name, link=model.terms_link)
-    folder = paths.data_folder() / "downloads" / model.name
+    folder = _folder_of(model)
     with hub.connect(report.secret) as opened:
         wanted = {role: _want(opened, model, file, folder, report) for role, file in model.files.items()}
-        _make_room(folder, wanted.values())
-        for file in wanted.values():
-            _fetch(opened, file, list(wanted.values()), report)
+        fetch_all(opened, list(wanted.values()), folder, report)
     bundle = _make_bundle(model, wanted, report)
     shutil.rmtree(folder, ignore_errors=True)
     return Changes(("bundles",), {"name": bundle.name, "bytes": bundle.size_bytes})
+
+
+def _folder_of(model: CatalogueModel) -> Path:
+    return paths.data_folder() / "downloads" / model.name
 
 
 def _terms_name(model: CatalogueModel) -> str:
@@ -123,16 +131,27 @@ def _refuse_known(name: str) -> None:
         raise UserError("bundle.exists", name=name)
 
 
-def _want(opened: Hub, model: CatalogueModel, file: HubFile, folder: Path, report: Report) -> _Wanted:
+def _want(opened: Hub, model: CatalogueModel, file: HubFile, folder: Path, report: Report) -> Wanted:
     """What the hub offers now. Raises ``DataError`` ``hub.other_file`` where the catalogue knows better."""
     waits = WAITS_SECONDS[:2]  # where there is no network at all, the user wants to know it
-    remote = _patiently(report, waits, lambda: hub.ask(opened, model.repo, model.revision, file.path))
+    remote = patiently(report, waits, lambda: hub.ask(opened, model.repo, model.revision, file.path))
     if file.sha256 and not file.unverified and file.sha256 != remote.sha256:
         raise DataError("hub.other_file", path=file.path, repo=model.repo)
-    return _Wanted(remote, folder / remote.sha256[:16] / PurePosixPath(file.path).name)
+    return Wanted(remote, folder / remote.digest[:16] / PurePosixPath(file.path).name)
 
 
-def _make_room(folder: Path, wanted: Iterable[_Wanted]) -> None:
+def fetch_all(opened: Hub, wanted: list[Wanted], folder: Path, report: Report) -> None:
+    """Brings files into folders below ``folder``, from where they were left; what else lies there goes.
+
+    Raises ``UserError`` ``hub.no_room`` before anything is fetched, ``DataError`` ``hub.wrong_hash``, what
+    ``hub.ask`` raises; ``Stopped``.
+    """
+    _make_room(folder, wanted)
+    for file in wanted:
+        _fetch(opened, file, wanted, report)
+
+
+def _make_room(folder: Path, wanted: Iterable[Wanted]) -> None:
     """Makes the folders, removes what belongs to older versions of the files, and looks for room."""
     kept = {file.kept.parent for file in wanted}
     for place in kept:
@@ -146,7 +165,7 @@ def _make_room(folder: Path, wanted: Iterable[_Wanted]) -> None:
         raise UserError("hub.no_room", path=path, needed_bytes=needed + _RESERVE_BYTES, free_bytes=free)
 
 
-def _fetch(opened: Hub, file: _Wanted, wanted: list[_Wanted], report: Report) -> None:
+def _fetch(opened: Hub, file: Wanted, wanted: list[Wanted], report: Report) -> None:
     """Brings one file here, from where it was left. Raises ``DataError`` ``hub.wrong_hash``, and then
     nothing of it is kept.
     """
@@ -158,15 +177,24 @@ def _fetch(opened: Hub, file: _Wanted, wanted: list[_Wanted], report: Report) ->
         done, total = sum(one.have_bytes for one in wanted), sum(one.remote.size_bytes for one in wanted)
         report.progress(Progress(done, total, "bytes"))
 
-    _patiently(report, WAITS_SECONDS, lambda: _append(opened, file, tell), lambda: file.have_bytes)
-    found, _ = hash_file(file.part, Counter(file.remote.size_bytes, _Quiet(report)))
-    if found != file.remote.sha256:
+    patiently(report, WAITS_SECONDS, lambda: _append(opened, file, tell), lambda: file.have_bytes)
+    found, expected = _hash(file, report), file.remote.digest
+    if found != expected:
         file.part.unlink()
-        raise DataError("hub.wrong_hash", path=file.remote.path, expected=file.remote.sha256, found=found)
+        raise DataError("hub.wrong_hash", path=file.remote.path, expected=expected, found=found)
     file.part.rename(file.kept)
 
 
-def _append(opened: Hub, file: _Wanted, tell: Callable[[], None]) -> None:
+def _hash(file: Wanted, report: Report) -> str:
+    """The SHA-256 of what arrived, or what git calls it where the hub knows no other name."""
+    if file.remote.sha256:
+        return hash_file(file.part, Counter(file.remote.size_bytes, _Quiet(report)))[0]
+    head = f"blob {file.part.stat().st_size}\0".encode()
+    with file.part.open("rb") as part:
+        return hashlib.file_digest(part, lambda: hashlib.sha1(head, usedforsecurity=False)).hexdigest()
+
+
+def _append(opened: Hub, file: Wanted, tell: Callable[[], None]) -> None:
     """Appends what is missing to the part. Raises ``ServiceError`` ``hub.unreachable`` if it ends early."""
     size_bytes = file.remote.size_bytes
     with file.part.open("ab") as part:
@@ -184,7 +212,7 @@ def _append(opened: Hub, file: _Wanted, tell: Callable[[], None]) -> None:
         raise ServiceError("hub.unreachable", host=host_of(opened.endpoint), detail="it ended too early")
 
 
-def _patiently(
+def patiently(
     report: Report,
     patience: Iterable[float],
     action: Callable[[], _Result],
@@ -213,7 +241,7 @@ def _wait(report: Report, seconds: float) -> None:
         time.sleep(min(left, 0.1))
 
 
-def _make_bundle(model: CatalogueModel, wanted: dict[str, _Wanted], report: Report) -> Bundle:
+def _make_bundle(model: CatalogueModel, wanted: dict[str, Wanted], report: Report) -> Bundle:
     about = About(
         licence=model.licence,
         terms=" ".join(filter(None, (model.terms, model.terms_link))),

@@ -23,6 +23,7 @@ from dermagui.network import Purpose, check_allowed, host_of, transport
 if TYPE_CHECKING:
     import httpx2
     from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.hf_api import RepoSibling
 
 SILENCE_SECONDS = 60.0
 """How long a connection may be silent before it counts as lost."""
@@ -32,6 +33,7 @@ PASSING = ("hub.unreachable", "hub.unavailable")
 _CHUNK_BYTES = 256 << 10
 _PASSING_STATUS = (408, 429, 500, 502, 503, 504)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_SHA1 = re.compile(r"[0-9a-f]{40}")
 _QUIET = {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1"}
 
 
@@ -45,13 +47,41 @@ class Hub:
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """A file as the hub offers it now; ``commit`` pins the very version that hash and size are of."""
+    """A file as the hub offers it now; ``commit`` pins the very version that hash and size are of.
+
+    Of a small file, which lies in the repository itself, the hub knows only the name that git gives its
+    content: ``blob``, and then ``sha256`` is empty.
+    """
 
     repo: str
     path: str
     commit: str
     sha256: str
     size_bytes: int
+    blob: str = ""
+
+    @property
+    def digest(self) -> str:
+        """The hash that it must have."""
+        return self.sha256 or self.blob
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A repository as it is now."""
+
+    repo: str
+    commit: str
+    licence: str
+    """As its owner calls it; empty where nobody said."""
+    gated: bool
+    """Whether its files are given only to accounts that were let in."""
+    files: tuple[RemoteFile, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """What its files weigh together."""
+        return sum(file.size_bytes for file in self.files)
 
 
 @contextmanager
@@ -96,9 +126,51 @@ def ask(hub: Hub, repo: str, revision: str, path: str) -> RemoteFile:
         )
     if not found.commit_hash or not found.etag:
         raise DataError("hub.not_a_hub", address=hub.endpoint)
-    if not _SHA256.fullmatch(found.etag) or not found.size:
+    whole, small = _SHA256.fullmatch(found.etag), _SHA1.fullmatch(found.etag)
+    if not (whole or small) or not found.size:
         raise DataError("hub.cannot_check", path=path, address=hub.endpoint)
-    return RemoteFile(repo, path, found.commit_hash, found.etag, found.size)
+    sha256, blob = (found.etag, "") if whole else ("", found.etag)
+    return RemoteFile(repo, path, found.commit_hash, sha256, found.size, blob)
+
+
+def list_files(hub: Hub, repo: str, revision: str) -> Listing:
+    """What a repository holds, and under which terms. Raises like ``ask``; of a gated one everybody is told
+    what it holds.
+    """
+    from huggingface_hub import HfApi
+
+    api = HfApi(endpoint=hub.endpoint, library_name="dermagui", library_version=__version__)
+    with _told_apart(hub, repo, revision):
+        try:
+            found = api.model_info(
+                repo,
+                revision=revision,
+                files_metadata=True,
+                token=hub.token or False,
+                timeout=SILENCE_SECONDS,
+            )
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise DataError("hub.not_a_hub", address=hub.endpoint) from error
+    if not _SHA1.fullmatch(found.sha or ""):
+        raise DataError("hub.not_a_hub", address=hub.endpoint)
+    files = tuple(_listed(hub, repo, str(found.sha), sibling) for sibling in found.siblings or ())
+    return Listing(repo, str(found.sha), _licence_of(found.card_data), bool(found.gated), files)
+
+
+def _listed(hub: Hub, repo: str, commit: str, sibling: RepoSibling) -> RemoteFile:
+    sha256, blob = (sibling.lfs.sha256, "") if sibling.lfs else ("", sibling.blob_id or "")
+    size = sibling.lfs.size if sibling.lfs else sibling.size
+    known = _SHA256.fullmatch(sha256) if sibling.lfs else _SHA1.fullmatch(blob)
+    if not known or not isinstance(size, int) or size < 0:
+        raise DataError("hub.cannot_check", path=sibling.rfilename, address=hub.endpoint)
+    return RemoteFile(repo, sibling.rfilename, commit, sha256, size, blob)
+
+
+def _licence_of(card: object) -> str:
+    """The licence on a repository's card, by its own name where the short one is only ``other``."""
+    told = getattr(card, "license", None) or ""
+    named = getattr(card, "license_name", None) if told == "other" else None
+    return str(named or (", ".join(map(str, told)) if isinstance(told, list) else told))
 
 
 @contextmanager

@@ -25,6 +25,7 @@ FUNCTIONS = {
     "export": "dermagui.datasets.export",
     "classify": "dermagui.chat.classify",
     "download": "dermagui.chat.download",
+    "base_download": "dermagui.training.base_download",
     "train": "dermagui.training.launch",
     "bundle": "dermagui.training.home",
     "train_check": "dermagui.training.data_check",

@@ -9,6 +9,7 @@ from typing import Any
 from dermagui.cli.console import (
     Arguments,
     Commands,
+    ask,
     json_argument,
     positive_number,
     print_json,
@@ -40,6 +41,7 @@ def declare(commands: Commands) -> None:
         "--text-share", type=_share, default=0.2, metavar="SHARE", help="their part of all pairs, below 1"
     )
     parser.add_argument("--dry-run", action="store_true", help="one step, to see that it fits; keeps nothing")
+    parser.add_argument("--yes", action="store_true", help="do not ask before a base model is downloaded")
     parser.add_argument("--export-job", type=Path, metavar="DIR", help="make a folder to train elsewhere")
     parser.add_argument("--threads", type=positive_number, metavar="N", help=argparse.SUPPRESS)
     parser.add_argument("--inline", action="store_true", help=argparse.SUPPRESS)
@@ -74,16 +76,21 @@ def _share(text: str) -> float:
 
 
 def _train(arguments: Arguments) -> int:
-    from dermagui.training.base_model import find_base
+    from dermagui.training.base_model import local_base
     from dermagui.training.launch import training_parameters
     from dermagui.training.recipe import find_recipe
 
     recipe = find_recipe(arguments.recipe)
     if recipe.terms:
         say(f"{recipe.base}, {recipe.licence}. {recipe.terms}")
+    base = local_base(arguments.base)
+    if base is None:
+        code, base = _download(arguments)
+        if code:
+            return code
     parameters = training_parameters(
         recipe,
-        find_base(arguments.base),
+        base,
         name=arguments.name,
         backend=arguments.backend,
         max_steps=arguments.max_steps,
@@ -98,6 +105,38 @@ def _train(arguments: Arguments) -> int:
         dry_run=arguments.dry_run,
     )
     return _run(arguments, parameters, arguments.inline)
+
+
+def _download(arguments: Arguments) -> tuple[int, Path]:
+    """Brings a base from the hub, after saying what that means; returns the exit code, and its folder."""
+    from dermagui.api_key import HUGGINGFACE, find_key
+    from dermagui.cli.job import run_job
+    from dermagui.cli.model import Console
+    from dermagui.logs import hide
+    from dermagui.project import home_project
+    from dermagui.records import Progress
+    from dermagui.training.base_download import download_parameters, look_up
+    from dermagui.training.base_model import hub_folder
+
+    name, key = arguments.base.as_posix(), find_key(HUGGINGFACE)
+    token = key.value if key else None
+    if token:
+        hide(token)
+    found = look_up(name, token)
+    gate = " It is gated, and your hub token opens it." if found.gated else ""
+    licence, weight = found.licence or "not stated", f"{found.size_bytes / 1e9:,.2f} GB"
+    say(f"{name} is not on this computer: {weight} to download, licence {licence}.{gate}")
+    if not arguments.yes and not ask("Go on?"):
+        say("Nothing was downloaded. With --yes nobody is asked.")
+        return 4, hub_folder(name)
+
+    def show_progress(event: dict[str, Any]) -> None:
+        Console().progress(Progress(event["done"], event["total"], event["unit"]))
+
+    parameters, handlers = download_parameters(name), {"progress": show_progress}
+    inline, home = arguments.inline, home_project()
+    code, _ = run_job(home, "base_download", parameters, secret=token, inline=inline, handlers=handlers)
+    return code, hub_folder(name)
 
 
 def _resume(arguments: Arguments) -> int:

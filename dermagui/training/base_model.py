@@ -12,12 +12,16 @@ from typing import Any
 from dermagui.errors import DataError, UserError
 from dermagui.paths import display_path
 from dermagui.records import PixelRecipe
+from dermagui.training.environment import training_folder
 from dermagui.training.recipe import list_recipes
 
 # Kinds whose pictures may have any size, as long as both sides are whole patches; else one size, a square.
 _ANY_SIZE = {"qwen2_vl": 2, "qwen2_5_vl": 2, "qwen3_vl": 2, "qwen3_5": 2}
 """Kind → how many patches a side become one token."""
 _ONE_SIZE = ("gemma3",)
+
+ORIGIN_NAME = "origin.json"
+"""In the folder of a base that was downloaded: its name on the hub, commit, licence, whether it is gated."""
 
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
@@ -59,21 +63,37 @@ class BaseModel:
 
 
 def find_base(wanted: Path) -> Path:
-    """The folder that is meant: itself, or the newest copy in the hub's cache of what is named as on the hub.
+    """The folder that is meant, like ``local_base``; what is not here is not downloaded.
 
-    Nothing is downloaded. Raises ``UserError``: ``train.base_gated``, ``train.base_on_hub``.
+    Raises ``UserError``: ``train.base_gated``, ``train.base_on_hub``.
     """
-    name = wanted.as_posix()
-    if wanted.exists() or not _HUB_NAME.fullmatch(name):
-        return wanted
-    place = _hub_cache() / f"models--{name.replace('/', '--')}" / "snapshots"
-    found = [path.parent for path in place.glob("*/config.json")]
+    found = local_base(wanted)
     if found:
-        return max(found, key=lambda folder: folder.stat().st_mtime)
+        return found
+    name = wanted.as_posix()
     known = {recipe.base: recipe for recipe in list_recipes()}.get(name)
     if known and known.gated:
         raise UserError("train.base_gated", name=name, licence=known.licence)
     raise UserError("train.base_on_hub", name=name, licence=known.licence if known else "?")
+
+
+def local_base(wanted: Path) -> Path | None:
+    """The folder that is meant: itself, or what was downloaded under that name of the hub, by this program
+    or, the newest copy, by others; None for such a name that is not here.
+    """
+    name = wanted.as_posix()
+    if wanted.exists() or not _HUB_NAME.fullmatch(name):
+        return wanted
+    if hub_folder(name).exists():
+        return hub_folder(name)
+    place = _hub_cache() / f"models--{name.replace('/', '--')}" / "snapshots"
+    found = [path.parent for path in place.glob("*/config.json")]
+    return max(found, key=lambda folder: folder.stat().st_mtime) if found else None
+
+
+def hub_folder(name: str) -> Path:
+    """Where the base of that name on the hub lies once it was downloaded."""
+    return training_folder() / "bases" / name.replace("/", "--")
 
 
 def _hub_cache() -> Path:

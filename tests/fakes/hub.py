@@ -1,7 +1,8 @@
 """A hub of models on loopback: the answers that huggingface_hub reads, scripted mishaps, and what was asked.
 
 ``HEAD`` and ``GET /OWNER/NAME/resolve/REVISION/PATH`` as the real one gives them (commit, size and sha256 in
-headers, a redirect to another host for the bytes), ``GET /api/whoami-v2``, and its refusals with their codes.
+headers, a redirect to another host for the bytes), ``GET /api/whoami-v2``, ``GET /api/models/OWNER/NAME``
+with the files and their hashes, and its refusals with their codes.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 COMMIT = "1234567890abcdef1234567890abcdef12345678"
 PATIENCE_SECONDS = 120
 
 _RESOLVE = re.compile(r"/(?P<repo>[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<path>.+)")
+_LISTED = re.compile(r"/api/models/(?P<repo>[^/]+/[^/]+)/revision/(?P<revision>[^/]+)")
+_STORED_APART = (".gguf", ".safetensors", ".bin", ".model")
 _RANGE = re.compile(r"bytes=(?P<start>\d+)-")
 
 
@@ -76,6 +79,10 @@ class Hub:
         """How often an event that a mishap waits for never came."""
         self.drop: set[str] = set()
         """Headers that this hub does not know of."""
+        self.cards: dict[str, dict[str, object]] = {}
+        """What the card of a repository says, by name."""
+        self.odd: dict[str, dict[str, object]] = {}
+        """What the list of a repository says of its files otherwise than it should, by path."""
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self._server.daemon_threads = True
@@ -130,6 +137,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/api/whoami-v2":
             self._answer(self._whoami)
+        elif self.path.startswith("/api/models/"):
+            self._answer(self._list)
         elif self.path.startswith("/cdn/"):
             self._answer(lambda: self._bytes(self._by_hash(self.path.removeprefix("/cdn/"))))
         else:
@@ -144,7 +153,26 @@ class _Handler(BaseHTTPRequestHandler):
         if name is None:
             self._refuse(401, "", "Invalid credentials in Authorization header")
             return
-        body = json.dumps({"type": "user", "name": name}).encode()
+        self._tell({"type": "user", "name": name})
+
+    def _list(self) -> None:
+        found = _LISTED.fullmatch(urlsplit(unquote(self.path)).path)
+        assert found, self.path
+        repo, hub = found["repo"], self.hub
+        mishap = hub.next_of(hub.asked)
+        if mishap.status:
+            self._refuse(mishap.status, "", "a mishap", mishap.headers)
+        elif repo not in {repo for repo, _ in hub.files}:
+            self._refuse(401 if self._token() is None else 404, "RepoNotFound", "Repository not found")
+        else:
+            files = [_listed(path, body) for (owner, path), body in hub.files.items() if owner == repo]
+            told = [file | hub.odd.get(str(file["rfilename"]), {}) for file in files]
+            gated = "manual" if repo in hub.gated else False
+            card = hub.cards.get(repo, {})
+            self._tell({"id": repo, "sha": COMMIT, "gated": gated, "cardData": card, "siblings": told})
+
+    def _tell(self, told: object) -> None:
+        body = json.dumps(told).encode()
         self._start(200, {"Content-Type": "application/json", "Content-Length": str(len(body))})
         self.wfile.write(body)
 
@@ -165,7 +193,16 @@ class _Handler(BaseHTTPRequestHandler):
         elif (repo, path) not in hub.files:
             self._refuse(404, "EntryNotFound", "Entry not found", {"X-Repo-Commit": COMMIT})
         else:
-            self._offer(hub.files[repo, path])
+            body = hub.files[repo, path]
+            (self._offer if path.endswith(_STORED_APART) else self._offer_small)(body)
+
+    def _offer_small(self, body: bytes) -> None:
+        """A file that lies in the repository itself has the name that git gives it, and no redirect."""
+        if self.command == "HEAD":
+            told = {"X-Repo-Commit": COMMIT, "ETag": f'"{blob_of(body)}"', "Content-Length": str(len(body))}
+            self._start(200, told)
+        else:
+            self._bytes(body)
 
     def _offer(self, body: bytes) -> None:
         sha256 = hashlib.sha256(body).hexdigest()
@@ -238,6 +275,19 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Says nothing."""
+
+
+def blob_of(body: bytes) -> str:
+    """What git calls a content."""
+    return hashlib.sha1(b"blob %d\0" % len(body) + body).hexdigest()
+
+
+def _listed(path: str, body: bytes) -> dict[str, object]:
+    told: dict[str, object] = {"rfilename": path, "size": len(body), "blobId": blob_of(body)}
+    if path.endswith(_STORED_APART):
+        sha256 = hashlib.sha256(body).hexdigest()
+        told["lfs"] = {"sha256": sha256, "size": len(body), "pointerSize": 134}
+    return told
 
 
 class Proxy:
