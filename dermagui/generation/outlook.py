@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dermagui import network, settings
@@ -71,11 +71,13 @@ def minutes_of(plan: Plan, left: int) -> int:
 
 
 def why_nothing(store: Store, plan: Plan) -> UserError:
-    """Why a plan has nothing to send: no images, none that may leave or is there, or all is answered."""
+    """Why a plan has nothing to send: no images, none that may leave or is there, its limit, all is done."""
     count = images.count_images(store)
     if not count:
         return UserError("generate.no_images")
     if any(images.ready_images(store) if plan.local else images.sendable_images(store)):
+        if plan.limit is not None and bank_and_left(store, replace(plan, limit=None))[1]:
+            return UserError("generate.limit_reached", limit=plan.limit)
         return UserError("generate.all_done")
     return UserError("generate.none_here" if plan.local else "generate.none_may_leave", count=count)
 

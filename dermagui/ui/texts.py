@@ -57,6 +57,12 @@ INSTEAD: dict[str, str] = {
             "None of the {count} images is there now; connect the disk that holds them, or add the folder again.",
         )
     ),
+    "generate.limit_reached": str(
+        QT_TRANSLATE_NOOP(
+            "texts",
+            "“Requests at most” allows {limit} requests, and they were all asked before; raise it to ask on.",
+        )
+    ),
     "generate.no_model": str(QT_TRANSLATE_NOOP("texts", "Choose the model that answers.")),
     "generate.needs_yes": str(QT_TRANSLATE_NOOP("texts", "Nothing was sent: it was not confirmed.")),
     "terms.not_accepted": str(

@@ -97,7 +97,7 @@ def test_what_ships_is_looked_at_on_one_image_and_not_changed(editor: BankEditor
         QTest.keyClick(field, Qt.Key.Key_Down)
     wait_until(lambda: said(editor) != first)
     second = said(editor)
-    click(editor.next_image)
+    click(editor.preview.next_image)
     wait_until(lambda: said(editor) != second)
 
 
@@ -110,7 +110,8 @@ def test_a_copy_is_edited_saved_and_chosen(page: GeneratePage, own: BankEditor, 
     assert saved()["questions"][0]["variations"][-1] == "What would you tell a friend?"
     assert not own.save.isEnabled()
     click(own.back)
-    wait_until(lambda: page.form.bank.currentText() == COPY)
+    wait_until(lambda: page.form.bank.currentData() == COPY)
+    assert page.form.bank.currentText() == "General questions about skin images, my copy"
     plan = page.form.plan()
     assert plan is not None
     assert plan.bank == COPY
@@ -148,7 +149,7 @@ def test_another_theme_leaves_nothing_in_the_colours_of_the_last(
 
 def test_questions_are_added_and_removed(own: BankEditor, wait_until: Wait) -> None:
     before = own.questions.count()
-    click(own.add)
+    click(own.list.add)
     assert own.questions.count() == before + 1
     assert "has no variations" in own.form.problem.text()
     QTest.keyClicks(own.form.variations, "Is there a scar?")
@@ -157,12 +158,32 @@ def test_questions_are_added_and_removed(own: BankEditor, wait_until: Wait) -> N
     QTest.keyClicks(own.form.key, "scar")
     assert own.questions.item(before).text() == "scar"
     own.questions.setCurrentRow(0)
-    click(own.remove)
+    click(own.list.remove)
     click(own.save)
     wait_until(lambda: "Saved as version" in own.bar.text)
     keys = [question["key"] for question in saved()["questions"]]
     assert (len(keys), keys[-1]) == (before, "scar")
     assert "overview" not in keys
+
+
+def test_questions_are_moved_by_key_and_button_and_the_bank_speaks_another_language(
+    own: BankEditor, wait_until: Wait
+) -> None:
+    before = [question["key"] for question in saved()["questions"]]
+    own.questions.setFocus()
+    own.questions.setCurrentRow(0)
+    assert not own.list.up.isEnabled()
+    QTest.keyClick(own.questions, Qt.Key.Key_Down, Qt.KeyboardModifier.AltModifier)
+    click(own.list.down)
+    assert (own.list.row, own.form.key.text()) == (2, before[0])
+    QTest.keyClick(own.questions, Qt.Key.Key_Up, Qt.KeyboardModifier.AltModifier)
+    own.language.setFocus()
+    QTest.keyClick(own.language, Qt.Key.Key_Down)
+    click(own.save)
+    wait_until(lambda: "Saved as version" in own.bar.text)
+    assert own.list.row == 1
+    assert [question["key"] for question in saved()["questions"]] == [before[1], before[0], *before[2:]]
+    assert saved()["language"] == "de"
 
 
 def test_a_question_that_does_not_fit_the_image_says_why(own: BankEditor, wait_until: Wait) -> None:

@@ -131,7 +131,9 @@ def test_what_would_be_sent_is_shown_before_anything_is(opened: GeneratePage, wa
 def test_a_rehearsal_makes_pairs(opened: GeneratePage, study: Path, wait_until: Wait) -> None:
     wait_until(is_ready(opened))
     press(opened, "generate.start")
-    wait_until(lambda: opened.run.is_over and opened._job is None and "10 sent" in texts_of(opened))
+    wait_until(lambda: opened.run.is_over and opened._job is None and "10 rehearsed" in texts_of(opened))
+    assert "Rehearsal · Done" in texts_of(opened)
+    assert "Nothing was sent and nothing was paid." in texts_of(opened)
     with Store(study) as store:
         made = [pair for _, pair in pairs.page_of_pairs(store)]
     assert len(made) == 10
@@ -150,6 +152,30 @@ def test_the_form_decides_what_is_asked(opened: GeneratePage, wait_until: Wait) 
     QTest.keyClicks(opened.form.limit, "3")
     QTest.keyClick(opened.form.limit, Qt.Key.Key_Tab)
     wait_until(lambda: "3 requests" in opened._line.text())
+    assert "must not repeat it" in opened.form.meaning.text()
+    opened.form.metadata.setFocus()
+    QTest.keyClick(opened.form.metadata, Qt.Key.Key_End)
+    assert "nothing else" in opened.form.meaning.text()
+
+
+def test_a_rehearsal_asks_for_nothing_that_only_a_service_needs(
+    opened: GeneratePage, wait_until: Wait
+) -> None:
+    of_service = (opened.form.model, opened.form.tier, opened.form.speed, opened.form.budget)
+    wait_until(lambda: "A rehearsal sends nothing." in texts_of(opened))
+    assert not any(widget.isVisible() for widget in of_service)
+    choose_gemini(opened, wait_until)
+    assert all(widget.isVisible() for widget in of_service)
+    assert "A rehearsal sends nothing." not in texts_of(opened)
+
+
+def test_a_reached_limit_is_named_as_the_cause(opened: GeneratePage, wait_until: Wait) -> None:
+    opened.form.limit.setValue(2)
+    wait_until(lambda: opened._line.text().startswith("2 requests") and is_ready(opened)())
+    press(opened, "generate.start")
+    wait_until(lambda: "“Requests at most” allows 2 requests" in opened._obstacle.text())
+    opened.form.limit.setValue(0)
+    wait_until(lambda: opened._line.text().startswith("8 requests"))
 
 
 def test_a_saved_filter_chooses_the_images(
@@ -320,10 +346,10 @@ def test_a_model_on_this_computer_answers_and_nothing_leaves(
     assert page._line.text() == (
         "1 requests, answered on this computer: nothing leaves it and nothing is paid, stops after 30 min."
     )
-    assert not page.form.budget.isEnabled()
+    assert not page.form.budget.isVisible()
     assert not page.buttons["generate.terms"].isVisible()
     press(page, "generate.start")
-    wait_until(lambda: page._job is None and "nothing left this computer" in texts_of(page))
+    wait_until(lambda: page._job is None and "Nothing left this computer" in texts_of(page))
     wait_until(lambda: page.run.is_over)
     with Store(study, read_only=True) as store:
         assert store.value("SELECT provider FROM runs") == "local"

@@ -7,13 +7,13 @@ from copy import deepcopy
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
-from PySide6.QtGui import QImage, QKeySequence, QShortcut
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
+    QComboBox,
     QHBoxLayout,
     QLabel,
     QLineEdit,
-    QListWidget,
     QPushButton,
     QSplitter,
     QVBoxLayout,
@@ -21,18 +21,18 @@ from PySide6.QtWidgets import (
 )
 
 from dermagui.errors import DermaError
-from dermagui.ui import texts, theme
+from dermagui.ui import theme
 from dermagui.ui.desk import Desk
-from dermagui.ui.generate import desk_work
-from dermagui.ui.generate.cards import Card, Cards, PreviewCard
-from dermagui.ui.generate.desk_work import Prepare, Raw
+from dermagui.ui.generate import choices, desk_work
+from dermagui.ui.generate.bank_preview import BankPreview
+from dermagui.ui.generate.desk_work import Raw
 from dermagui.ui.generate.question_form import QuestionForm, RawQuestion
+from dermagui.ui.generate.question_list import QuestionList
 from dermagui.ui.widgets.bar import Bar, Level
 
 if TYPE_CHECKING:
     from dermagui.generation.own_banks import ListedBank
     from dermagui.generation.plan import Plan
-    from dermagui.generation.preview import Preview
 
 _PATIENCE_MILLISECONDS = 400
 """After the last key, before the draft is kept and the preview is made anew."""
@@ -44,26 +44,24 @@ _NATIVE = QKeySequence.SequenceFormat.NativeText
 class BankEditor(QWidget):
     """Shows one bank. What is typed is kept as a draft at once; only what is right can be saved."""
 
-    left = Signal(str)
-    """The user goes back to the plan with this bank, by its name in plans."""
+    left = Signal(str, str)
+    """The user goes back to the plan with this bank: its name in plans, and what it calls itself."""
 
     def __init__(self, desk: Desk, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._desk = desk
-        self._plan: Plan | None = None
-        self._stem = ""
+        self._stem = self._saved_name = ""
         self._own = False
         self._raw: Raw = {}
-        self._nth = 0
         self._dirty = False
         self.bar = Bar()
         self.title = QLabel()
         self.name = QLineEdit()
-        self.questions = QListWidget()
+        self.language = QComboBox()
+        self.list = QuestionList()
+        self.questions = self.list.rows
         self.form = QuestionForm()
-        self.preview = Cards(self.tr("What would be sent"))
-        self.add, self.remove = QPushButton(self.tr("Add a question")), QPushButton(self.tr("Remove it"))
-        self.next_image = QPushButton(self.tr("Another image"))
+        self.preview = BankPreview(desk)
         self.copy, self.save = QPushButton(self.tr("Make a copy of my own")), QPushButton(self.tr("Save"))
         self.back = QPushButton(self.tr("Back to the plan"))
         self._timer = QTimer(self, singleShot=True, interval=_PATIENCE_MILLISECONDS)
@@ -74,15 +72,21 @@ class BankEditor(QWidget):
 
     def _build(self) -> None:
         self.title.setFont(theme.heading_font(self.title.font()))
-        label = QLabel(self.tr("&Name of the bank"))
-        label.setBuddy(self.name)
+        for code, text in choices.LANGUAGES.items():
+            self.language.addItem(choices.words(text), code)
         head = QHBoxLayout()
         head.setSpacing(theme.GRID)
-        for widget in (label, self.name):
-            head.addWidget(widget)
+        fields: dict[str, QWidget] = {self.tr("&Name of the bank"): self.name}
+        fields[self.tr("&Language")] = self.language
+        for words, field in fields.items():
+            label = QLabel(words)
+            label.setBuddy(field)
+            head.addWidget(label)
+            head.addWidget(field)
+        head.setStretch(1, 1)
         parts = QSplitter(Qt.Orientation.Horizontal)
         parts.setChildrenCollapsible(False)
-        for part, stretch in ((self._build_list(), 2), (self.form, 4), (self._build_preview(), 4)):
+        for part, stretch in ((self.list, 2), (self.form, 4), (self.preview, 4)):
             parts.addWidget(part)
             parts.setStretchFactor(parts.count() - 1, stretch)
         foot = QHBoxLayout()
@@ -99,34 +103,14 @@ class BankEditor(QWidget):
         column.addWidget(parts, 1)
         column.addLayout(foot)
 
-    def _build_list(self) -> QWidget:
-        self.questions.setAccessibleName(self.tr("Questions of the bank"))
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.add)
-        buttons.addWidget(self.remove)
-        return _column(self.questions, buttons)
-
-    def _build_preview(self) -> QWidget:
-        title = QLabel(self.tr("On one image, exactly"))
-        row = QHBoxLayout()
-        row.addWidget(title, 1)
-        row.addWidget(self.next_image)
-        whole = QWidget()
-        column = QVBoxLayout(whole)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(theme.GRID)
-        column.addLayout(row)
-        column.addWidget(self.preview, 1)
-        return whole
-
     def _connect(self) -> None:
-        self.questions.currentRowChanged.connect(self._show_question)
+        self.list.chosen.connect(self._show_question)
+        self.list.changed.connect(self._touch)
+        self.list.added.connect(self.form.variations.setFocus)
         self.form.changed.connect(self._on_form_changed)
         self.form.pointed.connect(self._timer.start)
         self.name.textEdited.connect(self._on_name_edited)
-        self.add.clicked.connect(self._add_question)
-        self.remove.clicked.connect(self._remove_question)
-        self.next_image.clicked.connect(self._show_next_image)
+        self.language.activated.connect(self._on_language_chosen)
         self.copy.clicked.connect(self._copy)
         self.save.clicked.connect(self._save)
         self.back.clicked.connect(self.leave)
@@ -138,7 +122,7 @@ class BankEditor(QWidget):
 
     def open_bank(self, name: str, plan: Plan) -> None:
         """Shows the bank that a plan calls so, with what was typed and not saved; ``plan`` previews it."""
-        self._plan = plan
+        self.preview.use_plan(plan)
         self._desk.work(
             partial(desk_work.read_bank, name),
             self._on_read,
@@ -149,7 +133,7 @@ class BankEditor(QWidget):
     def _on_read(self, read: tuple[ListedBank, Raw, Raw | None, list[str]]) -> None:
         listed, raw, draft, fields = read
         self.bar.hide()
-        self._stem, self._own = listed.stem, listed.own
+        self._stem, self._own, self._saved_name = listed.stem, listed.own, str(raw["name"])
         types = sorted({question["type"] for question in raw["questions"]})
         self.form.offer(types, fields)
         self._show_bank(draft or raw)
@@ -175,66 +159,44 @@ class BankEditor(QWidget):
         self.title.setText(words.format(name=raw.get("name", ""), version=raw.get("version", "")))
         self.name.setText(str(raw.get("name", "")))
         self.name.setReadOnly(not self._own)
-        for widget in (self.add, self.remove, self.save):
-            widget.setVisible(self._own)
+        self._show_language(str(raw.get("language", "")))
+        self.save.setVisible(self._own)
         self.copy.setVisible(not self._own)
-        self._list_questions(0)
+        self.list.show_questions(self._questions, editable=self._own)
 
-    def _list_questions(self, row: int) -> None:
-        with QSignalBlocker(self.questions):
-            self.questions.clear()
-            self.questions.addItems([str(question.get("key", "")) for question in self._questions])
-            self.questions.setCurrentRow(row)
-        self._show_question(self.questions.currentRow())
+    def _show_language(self, code: str) -> None:
+        """Shows the language of the bank; one that is none of those offered is offered from now on."""
+        if self.language.findData(code) < 0:
+            self.language.addItem(code, code)
+        self.language.setCurrentIndex(self.language.findData(code))
+        self.language.setEnabled(self._own)
 
     @property
     def _questions(self) -> list[RawQuestion]:
-        found: list[RawQuestion] = self._raw.get("questions", [])
+        found: list[RawQuestion] = self._raw.setdefault("questions", [])
         return found
 
-    def _show_question(self, row: int) -> None:
-        chosen = 0 <= row < len(self._questions)
-        self.form.setEnabled(chosen)
-        self.form.show_question(self._questions[row] if chosen else {}, editable=self._own)
+    def _show_question(self) -> None:
+        question = self.list.question
+        self.form.setEnabled(question is not None)
+        self.form.show_question(question or {}, editable=self._own)
         self._check()
         self._timer.start()
 
     # -- editing ----------------------------------------------------------------------------------
 
     def _on_form_changed(self) -> None:
-        row = self.questions.currentRow()
-        if 0 <= row < len(self._questions):
-            self._questions[row] = self.form.question()
-            item = self.questions.item(row)
-            item.setText(self._questions[row]["key"])
+        if self.list.question is not None:
+            self.list.replace(self.form.question())
             self._touch()
+
+    def _on_language_chosen(self) -> None:
+        self._raw["language"] = self.language.currentData()
+        self._touch()
 
     def _on_name_edited(self, name: str) -> None:
         self._raw["name"] = name
         self._touch()
-
-    def _add_question(self) -> None:
-        names = {question.get("key") for question in self._questions}
-        key = next(f"question_{n}" for n in range(1, 10_000) if f"question_{n}" not in names)
-        made = {
-            "key": key,
-            "type": "overview",
-            "kind": "open",
-            "weight": 1.0,
-            "modalities": [],
-            "variations": [],
-        }
-        self._questions.append(made)
-        self._touch()
-        self._list_questions(len(self._questions) - 1)
-        self.form.variations.setFocus()
-
-    def _remove_question(self) -> None:
-        row = self.questions.currentRow()
-        if 0 <= row < len(self._questions):
-            del self._questions[row]
-            self._touch()
-            self._list_questions(min(row, len(self._questions) - 1))
 
     def _touch(self) -> None:
         self._dirty = True
@@ -245,12 +207,11 @@ class BankEditor(QWidget):
         """Says what keeps the bank from being saved, about the question in view first."""
         from dermagui.generation.bank import parse_bank, parse_question
 
-        row = self.questions.currentRow()
-        here = _problem(parse_question, self._questions[row]) if 0 <= row < len(self._questions) else None
+        question = self.list.question
+        here = _problem(parse_question, question) if question is not None else None
         whole = _problem(parse_bank, self._raw)
         self.form.tell(here or whole)
         self.save.setEnabled(self._dirty and whole is None)
-        self.remove.setEnabled(bool(self._questions))
 
     # -- saving -----------------------------------------------------------------------------------
 
@@ -263,7 +224,7 @@ class BankEditor(QWidget):
         from dermagui.generation.bank import bank_as_json
 
         assert made.bank is not None
-        self._stem, self._own = made.stem, True
+        self._stem, self._own, self._saved_name = made.stem, True, made.bank.name
         self._show_bank(bank_as_json(made.bank))
         self.name.setFocus()
         self.name.selectAll()
@@ -287,12 +248,12 @@ class BankEditor(QWidget):
 
     def _on_saved(self, before: str, saved: ListedBank) -> None:
         assert saved.bank is not None
-        self._stem = saved.stem
-        row, version = self.questions.currentRow(), saved.bank.version
+        self._stem, self._saved_name = saved.stem, saved.bank.name
+        row, version = self.list.row, saved.bank.version
         self._raw["version"] = version
         self._dirty = False
         self._show_bank(self._raw)
-        self._list_questions(row)
+        self.list.show_row(row)
         told = self.tr("Saved as version {version}.").format(version=version)
         if version != before:
             words = self.tr("Version {version} was used in this project and stays as it was.")
@@ -302,11 +263,11 @@ class BankEditor(QWidget):
     def leave(self) -> None:
         """Goes back to the plan; what was not saved is kept."""
         self.keep_draft()
-        self.left.emit(self._stem)
+        self.left.emit(self._stem, self._saved_name)
 
     def _on_timer_timeout(self) -> None:
         self.keep_draft()
-        self._show_preview()
+        self.preview.show_question(self.list.question, self.form.variation)
 
     def keep_draft(self) -> None:
         """Keeps what was typed and not saved, beside the bank."""
@@ -320,54 +281,6 @@ class BankEditor(QWidget):
         from dermagui.generation.own_banks import keep_draft
 
         self._desk.work(partial(keep_draft, stem, None), _nothing, owner=self, failed=self.bar.tell_error)
-
-    # -- the preview ------------------------------------------------------------------------------
-
-    def _show_next_image(self) -> None:
-        self._nth += 1
-        self._show_preview()
-
-    def _show_preview(self) -> None:
-        from dermagui.generation.bank import parse_question
-
-        row = self.questions.currentRow()
-        if self._plan is None or not 0 <= row < len(self._questions):
-            self.preview.show_cards([])
-            return
-        try:
-            question = parse_question(self._questions[row])
-        except DermaError:
-            self.preview.show_cards([])  # below the fields it says what is wrong
-            return
-        ask = partial(
-            desk_work.plan_one,
-            plan=self._plan,
-            question=question,
-            variation=self.form.variation,
-            nth=self._nth,
-        )
-        self._desk.ask(ask, self._on_planned, owner=self, failed=self._say)
-
-    def _on_planned(self, prepare: Prepare) -> None:
-        self._desk.work(prepare, self._on_prepared, owner=self, failed=self._say)
-
-    def _on_prepared(self, found: tuple[Preview, QImage]) -> None:
-        self.preview.show_cards([PreviewCard(*found)])
-
-    def _say(self, error: DermaError) -> None:
-        card = Card()
-        card.say(texts.worded(error))
-        self.preview.show_cards([card])
-
-
-def _column(widget: QWidget, below: QHBoxLayout) -> QWidget:
-    whole = QWidget()
-    column = QVBoxLayout(whole)
-    column.setContentsMargins(0, 0, 0, 0)
-    column.setSpacing(theme.GRID)
-    column.addWidget(widget, 1)
-    column.addLayout(below)
-    return whole
 
 
 def _problem(parse: Callable[[object], object], raw: object) -> DermaError | None:

@@ -130,8 +130,8 @@ class PreviewCard(Card):
     def _say_fields(self, preview: Preview) -> None:
         prompt = preview.request.prompt
         for text, fields in (
-            (self.tr("Sent as a private hint: {fields}"), prompt.hinted),
-            (self.tr("Sent openly: {fields}"), prompt.given),
+            (self.tr("The model is told, and must not repeat: {fields}"), prompt.hinted),
+            (self.tr("Stands in the question: {fields}"), prompt.given),
             (self.tr("Stays here: {fields}"), prompt.withheld),
         ):
             if fields:
@@ -139,7 +139,7 @@ class PreviewCard(Card):
         for found in preview.findings:
             sent = found.place in preview.sent
             text = (
-                self.tr("May identify a person, and is sent: {value} ({tag} in {place})")
+                self.tr("May identify a person, and would be sent: {value} ({tag} in {place})")
                 if sent
                 else self.tr("May identify a person, and stays here: {value} ({tag} in {place})")
             )

@@ -16,9 +16,23 @@ LOCAL_MODEL = str(QT_TRANSLATE_NOOP("generate", "On this computer: {name}"))
 ALL_IMAGES = str(QT_TRANSLATE_NOOP("generate", "All images"))
 
 METADATA = {
-    "hidden": str(QT_TRANSLATE_NOOP("generate", "Hidden: a private hint")),
-    "given": str(QT_TRANSLATE_NOOP("generate", "Given: part of the question")),
-    "none": str(QT_TRANSLATE_NOOP("generate", "None: only the picture")),
+    "hidden": str(QT_TRANSLATE_NOOP("generate", "Seen, must not be repeated")),
+    "given": str(QT_TRANSLATE_NOOP("generate", "Part of the question")),
+    "none": str(QT_TRANSLATE_NOOP("generate", "Not seen: only the picture")),
+}
+
+METADATA_MEANS = {
+    "hidden": str(
+        QT_TRANSLATE_NOOP(
+            "generate",
+            "The model is told the metadata, so that its answers can be right, and must not repeat it. "
+            "An answer that does is flagged.",
+        )
+    ),
+    "given": str(
+        QT_TRANSLATE_NOOP("generate", "The metadata stands in the question, for everybody to read.")
+    ),
+    "none": str(QT_TRANSLATE_NOOP("generate", "The model sees the picture and nothing else.")),
 }
 
 LANGUAGES = {

@@ -42,7 +42,8 @@ class Offers:
     """What the form offers: a plan for everybody who can answer, the banks, and what may not be changed."""
 
     plans: dict[str, Plan]
-    banks: list[str]
+    banks: dict[str, str]
+    """How a plan names each bank, and how the bank calls itself."""
     locked: frozenset[str]
     """Settings that this machine's policy fixes."""
 
@@ -69,7 +70,7 @@ def offers() -> Offers:
     from dermagui.generation.plan import plan_from_settings
 
     plans = {provider: plan_from_settings(provider) for provider in ("practice", "gemini")}
-    banks = [listed.stem for listed in list_banks()]
+    banks = {listed.stem: listed.bank.name if listed.bank else listed.stem for listed in list_banks()}
     return Offers(plans | _local_plans(), banks, frozenset(settings.policy()))
 
 

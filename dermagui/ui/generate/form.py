@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QSignalBlocker, Signal
+from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -56,12 +57,12 @@ class PlanForm(QObject):
         self.images = _combo({"": choices.ALL_IMAGES}, choices.words)
         self.limit = _spin(0, _MANY)
         self.limit.setSpecialValueText(self.tr("all"))
-        self.bank = QComboBox()
-        self.bank.setEditable(True)
+        self.bank = _combo({}, choices.words)
         self.edit_bank = QPushButton(self.tr("Look at the questions…"))
-        self.edit_bank.clicked.connect(lambda: self.bank_asked.emit(self.bank.currentText()))
+        self.edit_bank.clicked.connect(lambda: self.bank_asked.emit(self.bank.currentData()))
         self.questions = _spin(1, 100)
         self.metadata = _combo(choices.METADATA, choices.words)
+        self.meaning = _hint("")
         self.language = _combo(choices.LANGUAGES, choices.words)
         self.seed = _spin(0, _MANY)
         form = _column(self.what, self.tr("What"))
@@ -71,8 +72,10 @@ class PlanForm(QObject):
         form.addRow("", self.edit_bank)
         form.addRow(self.tr("Questions for &each image"), self.questions)
         form.addRow(self.tr("&Metadata"), self.metadata)
+        form.addRow(self.meaning)
         form.addRow(self.tr("&Language of the answers"), self.language)
-        form.addRow(self.tr("&Draw other questions"), self.seed)
+        form.addRow(self.tr("Number of the &draw"), self.seed)
+        form.addRow(_hint(self.tr("Another number draws other questions for the same images.")))
 
     def _build_how(self) -> None:
         self.provider = _combo(choices.PROVIDERS, choices.words)
@@ -93,16 +96,16 @@ class PlanForm(QObject):
         self.budget.setDecimals(2)
         self.budget.setPrefix("$")
         self.budget.setSpecialValueText(self.tr("no limit"))
-        form = _column(self.how, self.tr("How"))
+        self._how_rows = form = _column(self.how, self.tr("How"))
         form.addRow(self.tr("Who &answers"), self.provider)
         form.addRow(self.tr("M&odel"), self.model)
-        form.addRow(self.tr("&Kind of key"), self.tier)
+        form.addRow(self.tr("Your &key: free or paid"), self.tier)
         form.addRow("", self.free_yes)
         form.addRow(self.tr("Speed and &price"), self.speed)
-        form.addRow(self.tr("Lon&gest side sent"), self.side)
-        form.addRow(self.tr("At the same &time"), self.concurrency)
-        form.addRow(self.tr("Stop at a &cost of"), self.budget)
-        form.addRow(self.tr("Stop a&fter"), self.minutes)
+        form.addRow(self.tr("Lon&gest side of a picture"), self.side)
+        form.addRow(self.tr("Requests at the same &time"), self.concurrency)
+        form.addRow(self.tr("Stop at this &cost"), self.budget)
+        form.addRow(self.tr("Stop a&fter this time"), self.minutes)
         form.addRow(self.policy)
         self._settings: dict[str, QWidget] = {
             "generation.bank": self.bank,
@@ -126,9 +129,8 @@ class PlanForm(QObject):
             self.minutes,
         ):
             spin.valueChanged.connect(self._on_value_changed)
-        for combo in (self.images, self.metadata, self.language, self.tier, self.speed):
+        for combo in (self.images, self.bank, self.metadata, self.language, self.tier, self.speed):
             combo.currentIndexChanged.connect(self._on_value_changed)
-        self.bank.currentTextChanged.connect(self._on_value_changed)
         self.model.editingFinished.connect(self._on_value_changed)
         self.free_yes.toggled.connect(self._on_value_changed)
         self.provider.currentIndexChanged.connect(self._on_provider_changed)
@@ -145,7 +147,8 @@ class PlanForm(QObject):
             self.provider.addItem(_answerer(key), key)
         _choose(self.provider, chosen)
         self.bank.clear()
-        self.bank.addItems(offers.banks)
+        for stem, name in offers.banks.items():
+            self.bank.addItem(name, stem)
         self._filling = False
         told = self.tr("What is greyed out is fixed by this machine's policy: {path}")
         self.policy.setText(told.format(path=paths.display_path(paths.policy_file())))
@@ -174,7 +177,7 @@ class PlanForm(QObject):
             start,
             images=self.images.currentData(),
             limit=self.limit.value() or None,
-            bank=self.bank.currentText().strip() or start.bank,
+            bank=self.bank.currentData() or start.bank,
             questions=self.questions.value(),
             metadata=MetadataMode(self.metadata.currentData()),
             language=self.language.currentData(),
@@ -188,16 +191,18 @@ class PlanForm(QObject):
             time_budget_seconds=self.minutes.value() * 60 or None if start.local else None,
         )
 
-    def use_bank(self, bank: str) -> None:
-        """Chooses a bank by its name or path; a new one is offered from now on."""
-        if bank:
-            if self.bank.findText(bank) < 0:
-                self.bank.addItem(bank)
-            self.bank.setCurrentText(bank)
+    def use_bank(self, bank: str, name: str = "") -> None:
+        """Chooses a bank by its name in plans, or by its path; a new one is offered from now on."""
+        if self.bank.findData(bank) < 0:
+            self.bank.addItem(name or paths.display_path(bank), bank)
+        index = self.bank.findData(bank)
+        if name:
+            self.bank.setItemText(index, name)
+        self.bank.setCurrentIndex(index)
 
     def _show_plan(self, plan: Plan) -> None:
         self._filling = True
-        self.bank.setCurrentText(plan.bank)
+        self.use_bank(plan.bank)
         self.questions.setValue(plan.questions)
         _choose(self.metadata, plan.metadata.value)
         _choose(self.language, plan.language)
@@ -212,15 +217,16 @@ class PlanForm(QObject):
         self.changed.emit()
 
     def _show_what_matters(self, plan: Plan) -> None:
-        for of_gemini in (self.model, self.tier, self.speed, self.budget):
-            of_gemini.setEnabled(plan.leaves)
-        for of_service in (self.side, self.concurrency):
-            of_service.setEnabled(not plan.local)
-        self.minutes.setEnabled(plan.local)
-        for key in self._locked & self._settings.keys():
-            self._settings[key].setEnabled(False)
+        """Shows only what changes something for who answers; of it, what the policy fixes is grey."""
         free = plan.leaves and self.tier.currentData() == "free"
-        self.free_yes.setVisible(free)
+        matters = {self.free_yes: free, self.minutes: plan.local}
+        matters |= dict.fromkeys((self.model, self.tier, self.speed, self.budget), plan.leaves)
+        matters |= dict.fromkeys((self.side, self.concurrency), not plan.local)
+        for widget, shown in matters.items():
+            self._how_rows.setRowVisible(widget, shown)
+        for key, widget in self._settings.items():
+            widget.setEnabled(key not in self._locked)
+        self.meaning.setText(choices.words(choices.METADATA_MEANS[plan.metadata.value]))
 
     def _on_provider_changed(self) -> None:
         plan = None if self._filling else self.plan()
@@ -249,6 +255,13 @@ def _column(widget: QWidget, title: str) -> QFormLayout:
     layout.addLayout(form)
     layout.addStretch(1)
     return form
+
+
+def _hint(text: str) -> QLabel:
+    hint = QLabel(text)
+    hint.setWordWrap(True)
+    hint.setForegroundRole(QPalette.ColorRole.PlaceholderText)
+    return hint
 
 
 def _answerer(key: str) -> str:

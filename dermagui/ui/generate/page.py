@@ -17,8 +17,8 @@ from dermagui.ui import texts, theme
 from dermagui.ui.desk import Desk
 from dermagui.ui.generate import desk_work
 from dermagui.ui.generate.bank_editor import BankEditor
-from dermagui.ui.generate.cards import Cards, preview_card
-from dermagui.ui.generate.columns import preview_column, scrolled
+from dermagui.ui.generate.cards import preview_card
+from dermagui.ui.generate.columns import PreviewColumn, scrolled
 from dermagui.ui.generate.desk_work import Offers
 from dermagui.ui.generate.form import PlanForm
 from dermagui.ui.generate.running import RunView
@@ -61,7 +61,8 @@ class GeneratePage(Page):
         self._is_preview = False
         self.bar = Bar()
         self.form = PlanForm(self)
-        self.preview = Cards(self.tr("What would be sent"))
+        self._previews = PreviewColumn()
+        self.preview = self._previews.cards
         self.run = RunView()
         self.terms = TermsSheet()
         self.editor = BankEditor(desk)
@@ -96,7 +97,7 @@ class GeneratePage(Page):
         outer.addWidget(self._whole, 1)
 
     def _build_third(self) -> QWidget:
-        self._third.addWidget(preview_column(self.preview))
+        self._third.addWidget(self._previews)
         self._third.addWidget(self.run)
         return self._third
 
@@ -181,8 +182,9 @@ class GeneratePage(Page):
             self._whole.setCurrentWidget(self.editor)
             self.editor.questions.setFocus()
 
-    def _on_editor_left(self, name: str) -> None:
-        self.form.use_bank(name)
+    def _on_editor_left(self, stem: str, name: str) -> None:
+        if stem:
+            self.form.use_bank(stem, name)
         self.back()
         self._timer.start()  # the same name may stand for other questions now
 
@@ -200,6 +202,7 @@ class GeneratePage(Page):
         if plan is None or self.desk.project is None:
             return
         self._plan = plan
+        self._previews.show_plan(plan)
         look = partial(
             desk_work.look_ahead,
             plan=plan,
@@ -343,14 +346,12 @@ class GeneratePage(Page):
         self._resend = False
         self._asked_about_unknown = 0
         self.bar.hide()
-        self._is_preview = first is not None
-        self._follow(job_id, self.tr("Five to look at") if first else self.tr("Running"), plan.provider)
+        self._follow(job_id, plan.provider, five=first is not None)
 
-    def _follow(self, job_id: str, title: str, provider: str) -> None:
+    def _follow(self, job_id: str, provider: str, *, five: bool) -> None:
         self._job = job_id
-        simulated = provider == "practice"
-        title = self.tr("Rehearsing") if simulated else title
-        self.run.begin(title, simulated=simulated, local=provider == "local")
+        self._is_preview = five
+        self.run.begin(provider, five=five)
         self._third.setCurrentWidget(self.run)
         self._show_outlook(self._outlook)
 
@@ -360,8 +361,8 @@ class GeneratePage(Page):
         """A run that went on before this page was there is shown like one that began here."""
         for job_id, followed in self.jobs.running.items():
             if followed.row["kind"] == "generate" and self._job is None:
-                provider = followed.row["parameters"]["plan"]["provider"]
-                self._follow(job_id, self.tr("Running"), provider)
+                parameters = followed.row["parameters"]
+                self._follow(job_id, parameters["plan"]["provider"], five="first" in parameters)
                 for event in list(followed.newest):
                     self._on_jobs_told(job_id, event)
         self.run.show_stopping(self._job is not None and self.jobs.is_stopping(self._job))

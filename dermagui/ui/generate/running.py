@@ -9,12 +9,12 @@ from typing import Any
 
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
 
-from dermagui.records import RequestState
+from dermagui.records import JobState, RequestState
 from dermagui.ui import texts, theme
 from dermagui.ui.generate import choices
 from dermagui.ui.generate.cards import AnswerCard, Card, Cards
 from dermagui.ui.icons import icon
-from dermagui.ui.shell.words import money, whole
+from dermagui.ui.shell.words import money, state_word, whole
 from dermagui.ui.widgets.flow import FlowLayout
 
 _KEPT_ANSWERS = 200
@@ -32,7 +32,8 @@ class RunView(QWidget):
         self._warnings: list[str] = []
         self._chosen: str | None = None
         self.is_over = True
-        self._simulated = self._local = False
+        self._provider = ""
+        self._kind = ""
         self._title = QLabel()
         self._title.setFont(theme.heading_font(self._title.font()))
         self._told = QLabel()
@@ -65,16 +66,17 @@ class RunView(QWidget):
         counter.hide()
         return counter
 
-    def begin(self, title: str, *, simulated: bool = False, local: bool = False) -> None:
-        """A run begins; what was shown of another one goes. What a ``simulated`` one costs is only told; a
-        ``local`` one costs nothing.
-        """
-        self._simulated, self._local = simulated, local
+    def begin(self, provider: str, *, five: bool = False) -> None:
+        """A run begins, which ``provider`` answers; what was shown of another one goes."""
+        self._provider = provider
+        kinds = {"practice": self.tr("Rehearsal"), "local": self.tr("On this computer")}
+        sending = self.tr("Five to look at") if five else self.tr("Sending")
+        self._kind = kinds.get(provider, sending)
         self._answers.clear()
         self._warnings.clear()
         self._chosen = None
         self.is_over = False
-        self._title.setText(title)
+        self._show_state(JobState.RUNNING)
         self._told.clear()
         self.cards.show_cards([])
         for counter in self._counters.values():
@@ -82,6 +84,9 @@ class RunView(QWidget):
         self.review.setVisible(False)
         self.stop.setVisible(True)
         self.stop.setEnabled(True)
+
+    def _show_state(self, state: str) -> None:
+        self._title.setText(f"{self._kind} · {state_word(state)}")
 
     def show_stopping(self, stopping: bool) -> None:
         """Once asked, a run pauses by itself; the same button then ends it without waiting."""
@@ -117,22 +122,31 @@ class RunView(QWidget):
     def _end(self, event: Event) -> None:
         self.is_over = True
         self.stop.setVisible(False)
+        self._show_state(event["state"])
         self.review.setVisible(bool(self._answers))
         figures, error = event.get("figures") or {}, event.get("error")
         self._show_counts(figures.get("counts", {}))
-        words = self.tr("{sent} sent, {left} left, {spent}.").format(
+        words = self._sent_words().format(
             sent=whole(figures.get("sent", 0)),
             left=whole(figures.get("left", 0)),
-            spent=self._spent_words(figures.get("spent_micro_usd", 0)),
+            sum=money(figures.get("spent_micro_usd", 0)),
         )
         said = [texts.sentence(error["code"], error["values"])] if error else []
         self._told.setText(" ".join([words, *said]))
 
+    def _sent_words(self) -> str:
+        if self._provider == "practice":
+            return self.tr("{sent} rehearsed, {left} left. Nothing was sent and nothing was paid.")
+        if self._provider == "local":
+            return self.tr("{sent} asked, {left} left. Nothing left this computer.")
+        return self.tr("{sent} sent, {left} left, {sum} spent.")
+
     def _spent_words(self, micro_usd: int) -> str:
-        if self._local:
-            return self.tr("nothing left this computer")
-        text = self.tr("{sum} would be spent") if self._simulated else self.tr("{sum} spent")
-        return text.format(sum=money(micro_usd))
+        if self._provider == "practice":
+            return self.tr("nothing is sent and nothing is paid")
+        if self._provider == "local":
+            return self.tr("nothing leaves this computer")
+        return self.tr("{sum} spent").format(sum=money(micro_usd))
 
     def _show_counts(self, counts: Mapping[str, int]) -> None:
         for state in RequestState:
