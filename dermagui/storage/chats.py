@@ -234,15 +234,15 @@ def _chats(store: Store, query: str, *values: str) -> list[Row]:
     ]
 
 
-def keep_form(store: Store, uid: str, n: int, version: int, form: Mapping[str, object]) -> None:
-    """Writes what a person made of a report beside it, as ``form`` of its figures; what the model said stays.
+def keep_form(store: Store, uid: str, n: int, form: Mapping[str, object]) -> None:
+    """Writes what a person made of the report that is shown at a place beside it, as ``form`` of its figures; what the model said stays.
 
     Raises ``UserError``: ``chat.forgotten``, ``chat.turn_not_found``.
     """
     with store.writing() as conn:
-        place = (_chat_id(store, uid), n, version)
+        place = (_chat_id(store, uid), n)
         query = """UPDATE chat_turns SET figures = json_set(figures, '$.form', json(?))
-            WHERE chat_id = ? AND n = ? AND version = ?"""
+            WHERE chat_id = ? AND n = ? AND shown"""
         if not conn.execute(query, (as_json(form), *place)).rowcount:
             raise UserError("chat.turn_not_found")
 

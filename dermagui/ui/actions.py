@@ -321,6 +321,37 @@ CHAT = (
         "attach_selected",
         "chat",
     ),
+    _row(
+        "chat.tasks", QT_TRANSLATE_NOOP("actions", "Choose what to ask for"), "Ctrl+G", "choose_task", "chat"
+    ),
+    _row(
+        "chat.references",
+        QT_TRANSLATE_NOOP("actions", "Reference library…"),
+        "Ctrl+Shift+L",
+        "show_library",
+        "chat",
+    ),
+    _row(
+        "chat.report",
+        QT_TRANSLATE_NOOP("actions", "Open the last report as a form"),
+        "Ctrl+Shift+F",
+        "open_report",
+        "chat",
+    ),
+    _row(
+        "chat.review",
+        QT_TRANSLATE_NOOP("actions", "Send the last answer to Review"),
+        "Ctrl+Shift+E",
+        "send_answer",
+        "chat",
+    ),
+    _row(
+        "chat.review_all",
+        QT_TRANSLATE_NOOP("actions", "Send this chat to Review"),
+        "Ctrl+Shift+D",
+        "send_chat",
+        "chat",
+    ),
     _row("chat.again", QT_TRANSLATE_NOOP("actions", "Answer again"), "Ctrl+R", "again", "chat"),
     _row("chat.edit", QT_TRANSLATE_NOOP("actions", "Edit the last question"), "Ctrl+E", "edit", "chat"),
     _row(

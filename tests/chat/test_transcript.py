@@ -135,7 +135,7 @@ def test_a_report_is_written_out_as_people_read_it_and_as_somebody_mended_it(sto
     )
     assert "Body site\n>   left arm" in as_markdown(store, uid)
     assert json.loads(as_json_text(store, uid))["turns"][1]["text"] == filled
-    chats.keep_form(store, uid, 1, 0, {"site": "right arm"})
+    chats.keep_form(store, uid, 1, {"site": "right arm"})
     assert "right arm" in Page(as_html(store, uid)).words
     assert "left arm" not in as_markdown(store, uid)
 

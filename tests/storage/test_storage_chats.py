@@ -263,11 +263,10 @@ def test_chats_of_before_are_kept_by_the_upgrade(tmp_path: Path) -> None:
 def test_what_a_person_made_of_a_report_stands_beside_it(store: Store) -> None:
     uid = new_chat(store)
     chats.add_turns(store, uid, [question(), ANSWER])
-    chats.keep_form(store, uid, 1, 0, {"site": "arm", "signs": ["Ä", "b"]})
+    chats.keep_form(store, uid, 1, {"site": "arm", "signs": ["Ä", "b"]})
     (_, answer) = chats.turns_of_chat(store, uid)
     assert answer.text == ANSWER.text
     assert answer.tokens == ANSWER.tokens
     assert answer.figures == {**ANSWER.figures, "form": {"site": "arm", "signs": ["Ä", "b"]}}
-    for n, version in ((1, 7), (9, 0)):
-        with pytest.raises(UserError, match=r"chat\.turn_not_found"):
-            chats.keep_form(store, uid, n, version, {})
+    with pytest.raises(UserError, match=r"chat\.turn_not_found"):
+        chats.keep_form(store, uid, 9, {})

@@ -61,6 +61,8 @@ class Composer(QWidget):
     sent = Signal()
     files_given = Signal(object)
     image_given = Signal(QImage)
+    changed = Signal()
+    """Other pictures, or other words."""
 
     def __init__(self, actions: dict[str, QAction]) -> None:
         super().__init__()
@@ -69,6 +71,7 @@ class Composer(QWidget):
         self.draft.sent.connect(self.sent)
         self.draft.files_given.connect(self.files_given)
         self.draft.image_given.connect(self.image_given)
+        self.draft.textChanged.connect(self.changed)
         self.thumbs: list[Thumb] = []
         self._row = Thumbs(removable=True)
         self._row.removed.connect(self._on_removed)
@@ -105,12 +108,14 @@ class Composer(QWidget):
         if thumb.attachment and thumb.attachment.sha256 not in known:
             self.thumbs.append(thumb)
             self._row.show_thumbs(self.thumbs)
+            self.changed.emit()
 
     def fill(self, text: str, thumbs: list[Thumb]) -> None:
         """Puts back what was written before, for another try."""
         self.thumbs = [thumb for thumb in thumbs if thumb.attachment]
         self._row.show_thumbs(self.thumbs)
         self.draft.setPlainText(text)
+        self.changed.emit()
         cursor = self.draft.textCursor()
         cursor.movePosition(cursor.MoveOperation.End)
         self.draft.setTextCursor(cursor)
@@ -122,6 +127,7 @@ class Composer(QWidget):
     def _on_removed(self, place: int) -> None:
         del self.thumbs[place]
         self._row.show_thumbs(self.thumbs)
+        self.changed.emit()
         self.draft.setFocus()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
@@ -11,6 +12,7 @@ from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 from dermagui.records import Role
 from dermagui.ui import theme
 from dermagui.ui.chat.desk_work import ShownTurn, Thumb
+from dermagui.ui.chat.engine import Question
 from dermagui.ui.chat.sentences import Sentences
 from dermagui.ui.chat.turn_view import TurnView
 
@@ -72,15 +74,25 @@ class Conversation(QScrollArea):
         question.show_thumbs(thumbs)
         self.begin_answer()
 
-    def begin_answer(self) -> None:
+    def begin_answer(self) -> TurnView:
         """Shows the place where an answer will grow."""
         self._follows = True
-        self._add(Role.ASSISTANT)
+        return self._add(Role.ASSISTANT)
+
+    def show_question(self, question: Question) -> None:
+        """Shows of a question on its way what is no word of its own: its task, its form, its passages."""
+        if question.asked:
+            self.turns[-2].show_task(question.asked, question.turns[-1].text)
+        if question.schema:
+            from dermagui.chat.reports import fields_of
+
+            fields = fields_of(json.loads(question.schema))
+            self.turns[-1].begin_form([(field.key, field.label) for field in fields])
+        self.turns[-1].show_passages(question.passages or ())
 
     def grow(self, text: str) -> None:
         """More of the answer; whole sentences are said to whoever listens, politely."""
-        self.turns[-1].grow(text)
-        for sentence in self._sentences.add(text):
+        for sentence in self._sentences.add(self.turns[-1].grow(text)):
             self.announce(sentence)
 
     def end(self, text: str) -> None:

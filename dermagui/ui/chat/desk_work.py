@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice
 from PySide6.QtGui import QImage
@@ -41,6 +41,16 @@ class ShownTurn:
     thumbs: tuple[Thumb, ...]
     versions: tuple[int, ...] = (0,)
     """All that were asked or answered at this place, the oldest first."""
+    schema: Mapping[str, Any] | None = None
+    """Of the form that an answer fills in."""
+
+    @property
+    def text(self) -> str:
+        """The turn as people read it."""
+        from dermagui.chat.reports import readable
+
+        stored = self.stored
+        return readable(stored.text, self.schema, stored.figures.get("form")) if self.schema else stored.text
 
 
 def take_files(paths: Sequence[Path]) -> tuple[list[Thumb], list[DermaError]]:
@@ -165,12 +175,12 @@ def stored_turns(question: Question, answered: Answered) -> list[StoredTurn]:
 
     last = question.turns[-1]
     images = [chat_image(one, rgb, answered.answer) for one, rgb in answered.seen if one in last.attachments]
-    figures = figures_of(answered.answer, answered.asked) | {
+    figures = figures_of(answered.answer, answered.asked, question.passages) | {
         "left_out": answered.left_out,
         "system": question.system,
     }
     return [
-        StoredTurn(Role.USER, last.text, images=images),
+        StoredTurn(Role.USER, last.text, figures=dict(question.asked), images=images),
         StoredTurn(Role.ASSISTANT, answered.answer.text, answered.answer.tokens, figures),
     ]
 
@@ -241,13 +251,6 @@ def _card(bundle: object, context_tokens: int) -> ModelCard:
     except DermaError as error:
         return replace(card, error=error)
     return replace(card, memory_bytes=needed.total)
-
-
-def add_model(path: Path) -> str:
-    """Makes a bundle of a GGUF file and of the projector beside it; returns its name."""
-    from dermagui.chat.bundle import add_model as add
-
-    return add(path, None, None, Quiet()).name
 
 
 class Quiet:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
+from dermagui import settings
 from dermagui.errors import DermaError, UserError
 from dermagui.records import Role
 from dermagui.ui.desk import Desk
@@ -56,6 +57,13 @@ class Question:
     labels: tuple[str, ...] = ()
     """Where there are some, the answer is one of them."""
     task: str = ""
+    """The id of a ``ChatTask``; empty for a question in the user's own words."""
+    asked: Mapping[str, str] = field(default_factory=dict)
+    """Of a task what stands in place of its words: ``task``, ``label``, ``own`` (what the user wrote)."""
+    told: str = ""
+    """What the model is told in place of the last turn's words: the same question, with passages."""
+    passages: tuple[Mapping[str, object], ...] | None = None
+    """Of the reference library, to which the answer is to keep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +128,10 @@ class Engine(QObject):
         self._repaint.setSingleShot(True)
         self._repaint.timeout.connect(self._tell)
         self._told_at = 0.0
+        self.idle = QTimer(self)
+        """Runs while a model is loaded that nobody asks anything; at its end memory is given back."""
+        self.idle.setSingleShot(True)
+        self.idle.timeout.connect(self.release)
         # Queued: the thread must never wait for the window.
         self._woken.connect(self._on_woken, Qt.ConnectionType.QueuedConnection)
         desk.closing.connect(self.close)
@@ -142,10 +154,17 @@ class Engine(QObject):
         if session is not None and self._is_busy:
             session.stop()
 
+    def release(self) -> None:
+        """Ends the child, which gives back its memory; the next question loads the model again by itself."""
+        self.idle.stop()
+        if self._thread is not None and not self._is_busy:
+            self._thread.submit(self._close_session)
+
     def close(self) -> None:
         """Ends everything and waits for it; nothing is asked or told from then on."""
         self._is_closed = True
         self._repaint.stop()
+        self.idle.stop()
         thread, self._thread = self._thread, None
         if thread is not None:
             self.stop()
@@ -159,6 +178,7 @@ class Engine(QObject):
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="chat")
         self._is_busy = True
+        self.idle.stop()
         self._stop.clear()
         self._news = None
         self._thread.submit(self._run, work)
@@ -183,6 +203,7 @@ class Engine(QObject):
             self.grew.emit(news.text)
         if news.end is not None:
             self._is_busy = False
+            self.idle.start(settings.number("chat.idle_minutes") * 60_000)
             if isinstance(news.end, Answered):
                 self.answered.emit(news.end)
             elif isinstance(news.end, DermaError):
@@ -242,7 +263,8 @@ class Engine(QObject):
         return answer
 
     def _events(self, session: Session, question: Question, turns: Sequence[Said]) -> Sequence[Event]:
-        told = [self._chat_turn(turn) for turn in turns]
+        last = replace(turns[-1], text=question.told or turns[-1].text)
+        told = [self._chat_turn(turn) for turn in (*turns[:-1], last)]
         if question.system.strip():
             told.insert(0, self._chat_turn(Said(Role.SYSTEM, question.system.strip())))
         if question.labels:

@@ -25,10 +25,10 @@ from dermagui.ui.chat.history import History
 from dermagui.ui.chat.model_box import ChatSettings, ModelBox
 from dermagui.ui.chat.seen_pane import SeenPane
 from dermagui.ui.chat.shelf import Place
+from dermagui.ui.chat.task_chips import TaskChips
 from dermagui.ui.chat.words import doing_words
 from dermagui.ui.shell.words import whole
 from dermagui.ui.widgets.bar import Bar
-from dermagui.ui.widgets.empty import Empty
 from dermagui.ui.widgets.pages import Pages
 
 
@@ -49,18 +49,13 @@ class ChatLayout(QWidget):
         self.private.setWordWrap(True)
         self.models = ModelBox()
         self.conversation = Conversation()
-        self.empty = Empty(
-            self.tr("There is no model on this computer yet. Add a GGUF file, and chat with it here."),
-            action("chat.model").text(),
-        )
-        self.empty.pressed.connect(action("chat.model").trigger)
         self.waiting = QLabel()
         self.progress = QProgressBar()
         self.progress.setAccessibleName(self.tr("How far the model is"))
         self.meter = QProgressBar()
         self.meter.setAccessibleName(self.tr("How much of the context is used"))
         self.used = QLabel()
-        self.chips = QHBoxLayout()
+        self.tasks = TaskChips()
         self.composer = Composer(
             {name: action(f"chat.{name}") for name in ("attach", "selected", "stop", "send")}
         )
@@ -80,10 +75,9 @@ class ChatLayout(QWidget):
             column.addWidget(widget)
         column.addWidget(self.conversation, 1)
         column.addLayout(self._build_state())
-        column.addLayout(self.chips)
+        column.addWidget(self.tasks)
         column.addWidget(self.composer)
         self._stack.addWidget(middle)
-        self._stack.addWidget(self.empty)
         split = QSplitter(Qt.Orientation.Horizontal)
         split.addWidget(self.history)
         split.addWidget(self._stack)
@@ -116,9 +110,22 @@ class ChatLayout(QWidget):
         text = self.tr("Chats of {project}").format(project=project) if project else self.tr("Notebook")
         self.history.say_where(text)
 
-    def show_has_models(self, has: bool) -> None:
-        """Shows the conversation, or that there is nobody to talk to."""
-        self._stack.setCurrentIndex(0 if has else 1)
+    def add_view(self, view: QWidget) -> None:
+        """Adds what may stand in place of the conversation."""
+        self._stack.addWidget(view)
+
+    def is_in_view(self, view: QWidget) -> bool:
+        """Whether it stands there."""
+        return self._stack.currentWidget() is view
+
+    def show_view(self, view: QWidget) -> None:
+        """Shows one of those in place of the conversation."""
+        self._stack.setCurrentWidget(view)
+
+    def leave_view(self, view: QWidget) -> None:
+        """Shows the conversation again, where that one stood in its place."""
+        if self.is_in_view(view):
+            self._stack.setCurrentIndex(0)
 
     def show_progress(self, doing: str, done: float, total: float) -> None:
         """What the engine does before the first word; nothing hides it."""

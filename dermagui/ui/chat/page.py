@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 from PySide6.QtGui import QGuiApplication, QImage
-from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from dermagui.errors import DermaError
 from dermagui.records import Role
 from dermagui.ui import theme
-from dermagui.ui.chat import desk_work
 from dermagui.ui.chat.attaching import Attaching
-from dermagui.ui.chat.desk_work import ModelCard, Thumb
+from dermagui.ui.chat.choosing import Choosing
+from dermagui.ui.chat.desk_work import Thumb
 from dermagui.ui.chat.engine import Answered, Engine, Progress, Question
+from dermagui.ui.chat.handing import Handing
 from dermagui.ui.chat.layout import ChatLayout
+from dermagui.ui.chat.library import Library
+from dermagui.ui.chat.reporting import Reporting
 from dermagui.ui.chat.shelf import ChatAt, Listed, Shelf
 from dermagui.ui.chat.talk import Talk
 from dermagui.ui.chat.this_chat import ThisChat
+from dermagui.ui.chat.wishes import Wish
+from dermagui.ui.chat.wishing import Wishing
 from dermagui.ui.desk import Desk
 from dermagui.ui.jobs import Jobs
 from dermagui.ui.page import Page
-from dermagui.ui.widgets.bar import Level
 
 
 class ChatPage(Page):
@@ -36,11 +39,14 @@ class ChatPage(Page):
         self.engine = Engine(desk)
         self.shelf = Shelf(desk)
         self.talk = Talk(desk, self.engine, self.shelf)
-        self._edited: int | None = None
-        self._wanted_model = ""
         self.parts = ChatLayout(self.action)
+        self.choosing = Choosing(desk, self.parts, self)
         self.pictures = Attaching(desk, self.parts.composer, self.parts.bar, self)
         self.this_chat = ThisChat(self.talk, self.shelf, self.parts.title, self.parts.bar, self)
+        self.library = Library(desk, self.shelf)
+        self.wishing = Wishing(desk, self.talk, self.library, self.parts, self)
+        self.reporting = Reporting(desk, self.talk, self)
+        self.handing = Handing(desk, self.talk, self.parts.bar, self)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(2 * theme.GRID, theme.GRID, 2 * theme.GRID, theme.GRID)
         outer.addWidget(self.parts)
@@ -55,14 +61,19 @@ class ChatPage(Page):
         self.talk.ended.connect(self._on_ended)
         self.talk.given_back.connect(self._on_given_back)
         self.talk.kept.connect(self._on_kept)
-        for part in (self.talk, self.pictures, self.this_chat):
+        parts_that_fail = (self.talk, self.choosing, self.pictures, self.this_chat)
+        for part in (*parts_that_fail, self.wishing, self.reporting, self.handing):
             part.failed.connect(self._tell)
+        self.wishing.ready.connect(self._ask)
+        self.wishing.changed.connect(self._allow)
+        self.handing.review_wanted.connect(lambda: self.wants.emit("review"))
+        self.choosing.changed.connect(self._allow)
+        self.choosing.sheet.train_wanted.connect(lambda: self.wants.emit("train"))
         parts.history.chosen.connect(self._on_chat_chosen)
         parts.history.searched.connect(self._list_chats)
         parts.composer.sent.connect(self.send)
         parts.conversation.wants.connect(self._on_turn_wants)
         parts.conversation.picture_chosen.connect(self._show_seen)
-        parts.settings.context_tokens.editingFinished.connect(self._list_models)
 
     @property
     def detail(self) -> QWidget | None:
@@ -72,36 +83,24 @@ class ChatPage(Page):
 
     def show_project(self) -> None:
         self.parts.bar.hide()
-        self._list_models()
+        self.choosing.look()
+        self.wishing.begin()
         self.talk.begin()
         self._list_chats()
 
     def show_changes(self, kinds: frozenset[str]) -> None:
-        self._list_models()
+        self.choosing.look()
         self._list_chats()
 
     def choose_model(self, name: str) -> None:
         """Has that bundle answer from now on; it may have come only just now."""
-        self._wanted_model = name
-        self._list_models()
+        self.choosing.choose(name)
 
     def focus_search(self) -> None:
         self.parts.history.search.setFocus()
         self.parts.history.search.selectAll()
 
     # -- lists ----------------------------------------------------------------------------------
-
-    def _list_models(self) -> None:
-        look = partial(desk_work.list_models, self.parts.settings.context_tokens.value())
-        self.desk.work(look, self._on_models_listed, owner=self, failed=self._tell)
-
-    def _on_models_listed(self, found: tuple[list[ModelCard], int]) -> None:
-        self.parts.models.show_models(*found)
-        self.parts.show_has_models(bool(found[0]))
-        if any(card.name == self._wanted_model for card in found[0]):
-            self.parts.models.choose(self._wanted_model)
-            self._wanted_model = ""
-        self._allow()
 
     def _list_chats(self) -> None:
         self.shelf.list(self.parts.history.words, self._on_chats_listed, owner=self, failed=self._tell)
@@ -115,7 +114,7 @@ class ChatPage(Page):
         self.this_chat.show_title(chats)
 
     def _on_chat_chosen(self, at: ChatAt) -> None:
-        self._edited = None
+        self.wishing.begin()
         self.talk.open(at, self.this_chat.titles.get(at.uid, ""))
 
     # -- what is shown --------------------------------------------------------------------------
@@ -132,8 +131,9 @@ class ChatPage(Page):
         self._show_context()
         self._allow()
 
-    def _on_began(self) -> None:
+    def _on_began(self, question: Question) -> None:
         self.parts.bar.hide()
+        self.parts.conversation.show_question(question)
         self.parts.show_progress("load", 0, 0)
         self._allow()
 
@@ -146,12 +146,13 @@ class ChatPage(Page):
             self.parts.conversation.grow(text)
 
     def _on_ended(self, answered: Answered) -> None:
-        self._edited = None
+        self.wishing.edited = None
+        self.parts.tasks.reset()
         self.parts.show_progress("", 0, 0)
         question, answer = self.talk.turns[-2:]
         views = self.parts.conversation.turns
         views[-2].show_turn(question)
-        self.parts.conversation.end(answer.stored.text)
+        self.parts.conversation.end(answer.text)
         views[-1].show_turn(answer)
         last = question.thumbs[-1].attachment if question.thumbs else None
         for attachment, rgb in answered.seen:
@@ -179,7 +180,7 @@ class ChatPage(Page):
 
     def _allow(self) -> None:
         """Which actions can be done now, and what can be done with the last turns."""
-        asking = self.engine.is_busy or self.talk.is_asking
+        asking = self.engine.is_busy or self.talk.is_asking or self.library.is_looking
         has_turns = bool(self.talk.turns)
         model = self.parts.models.card
         can_ask = not asking and model is not None and model.error is None
@@ -189,14 +190,19 @@ class ChatPage(Page):
             "again": can_ask and has_turns,
             "edit": can_ask and has_turns,
             "copy": has_turns,
-            "selected": self.desk.project is not None,
+            "report": self.reporting.last is not None,
+            **dict.fromkeys(("review", "review_all"), has_turns and not asking),
+            "selected": self.desk.project is not None and model is not None,
+            **dict.fromkeys(("attach", "new", "private"), model is not None),
             **dict.fromkeys(("rename", "export", "delete"), self.talk.at is not None),
         }
         for name, enabled in is_enabled.items():
             self.action(f"chat.{name}").setEnabled(enabled)
         for place, view in enumerate(self.parts.conversation.turns):
             is_last = not asking and place >= len(self.parts.conversation.turns) - 2
-            view.allow(*(("edit",) if view.role is Role.USER else ("again",)) if is_last else ())
+            can = ["edit" if view.role is Role.USER else "again"] if is_last else []
+            view.allow(*can, *(["review"] if view.role is Role.ASSISTANT and view.turn else []))
+        self.wishing.refresh()
 
     def _tell(self, error: DermaError) -> None:
         self.parts.show_progress("", 0, 0)
@@ -210,16 +216,19 @@ class ChatPage(Page):
 
     def send(self) -> None:
         """Asks what is written."""
-        composer = self.parts.composer
-        if not self.action("chat.send").isEnabled() or not (composer.text or composer.thumbs):
-            composer.draft.setFocus()
-            return
-        text, thumbs, place = composer.text, list(composer.thumbs), self._edited
+        if self.action("chat.send").isEnabled():
+            self.wishing.make()
+        else:
+            self.parts.composer.draft.setFocus()
+
+    def _ask(self, wish: Wish) -> None:
+        composer, place = self.parts.composer, self.wishing.edited
+        thumbs = list(composer.thumbs)
         composer.clear()
         if place is not None:
             self.parts.conversation.cut(place)
-        self.parts.conversation.begin(text, thumbs)
-        self.talk.ask(text, thumbs, self._how(), place)
+        self.parts.conversation.begin(wish.text, thumbs)
+        self.talk.ask(wish.text, thumbs, wish.applied(self._how()), place)
         composer.draft.setFocus()
 
     def _how(self) -> Question:
@@ -232,7 +241,8 @@ class ChatPage(Page):
             max_tokens=chosen.max_tokens.value(), temperature=chosen.temperature.value(), seed=seed
         )
         room = Room(**chosen.room)  # type: ignore[arg-type]
-        return Question(self.parts.models.name, (), sampling, room, system=chosen.system.toPlainText())
+        name, system = self.parts.models.name, chosen.system.toPlainText()
+        return Question(name, (), sampling, room, chosen.adapter.adapters, system)
 
     def stop(self) -> None:
         """Ends the answer, or the loading of the model."""
@@ -243,26 +253,48 @@ class ChatPage(Page):
         if self.action("chat.again").isEnabled():
             self.parts.conversation.cut(len(self.talk.turns) - 1)
             self.parts.conversation.begin_answer()
-            self.talk.again(self._how())
+            self.talk.again(self.wishing.again().applied(self._how()))
 
     def edit(self) -> None:
         """Takes the last question into the composer, to be asked in other words."""
         if self.action("chat.edit").isEnabled():
-            question = self.talk.turns[-2]
-            self._edited = len(self.talk.turns) - 2
-            self.parts.composer.fill(question.stored.text, list(question.thumbs))
-            self.parts.composer.draft.setFocus()
+            self.wishing.take_back(len(self.talk.turns) - 2)
 
     def copy_answer(self) -> None:
         """Puts the last answer into the clipboard."""
         if self.talk.turns:
-            QGuiApplication.clipboard().setText(self.talk.turns[-1].stored.text)
+            QGuiApplication.clipboard().setText(self.talk.turns[-1].text)
+
+    def choose_task(self) -> None:
+        """Puts the focus on the chips."""
+        self.parts.tasks.take_focus()
+
+    def show_library(self) -> None:
+        """Shows the files of the reference library."""
+        self.wishing.open_library()
+
+    def open_report(self) -> None:
+        """Opens the last report of the chat as a form."""
+        self.reporting.open(self.reporting.last)
+
+    def send_answer(self) -> None:
+        """Sends the last answer with its question to Review."""
+        if self.talk.turns:
+            self.handing.send(len(self.talk.turns) - 1)
+
+    def send_chat(self) -> None:
+        """Sends the whole chat to Review, as one dialogue."""
+        self.handing.send()
 
     def _on_turn_wants(self, place: int, what: str) -> None:
         if what == "again":
             self.again()
         elif what == "edit":
             self.edit()
+        elif what == "form":
+            self.reporting.open(place)
+        elif what == "review":
+            self.handing.send(place)
         else:
             self.talk.show_version(place, what == "later")
 
@@ -277,7 +309,11 @@ class ChatPage(Page):
         self.pictures.take_selected()
 
     def take_paths(self, paths: list[Path]) -> None:
-        self.pictures.take_paths(paths)
+        models = [path for path in paths if path.suffix.casefold() == ".gguf"]
+        if models:
+            self.choosing.take_model(models[0])
+        else:
+            self.pictures.take_paths(paths)
 
     def _show_last_picture(self) -> None:
         for place in reversed(range(len(self.talk.turns))):
@@ -305,8 +341,8 @@ class ChatPage(Page):
         self._begin(private=True)
 
     def _begin(self, *, private: bool) -> None:
-        self._edited = None
         self.parts.bar.hide()
+        self.wishing.begin()
         self.talk.begin(private=private)
         self._list_chats()
         self.parts.composer.draft.setFocus()
@@ -324,13 +360,5 @@ class ChatPage(Page):
         self.this_chat.export()
 
     def add_model(self) -> None:
-        """Asks for a GGUF file and makes a bundle of it."""
-        name, _ = QFileDialog.getOpenFileName(self, self.tr("Add a model"), "", self.tr("Models (*.gguf)"))
-        if name:
-            self.parts.bar.tell(self.tr("Reading {name}…").format(name=Path(name).name), Level.INFO)
-            add = partial(desk_work.add_model, Path(name))
-            self.desk.work(add, self._on_model_added, owner=self, failed=self._tell)
-
-    def _on_model_added(self, name: str) -> None:
-        self.parts.bar.tell(self.tr("{name} is ready to chat.").format(name=name), Level.DONE)
-        self._list_models()
+        """Shows where models come from."""
+        self.choosing.open_sheet()

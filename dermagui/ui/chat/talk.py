@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 
 from dermagui.errors import DermaError
-from dermagui.records import Role
+from dermagui.records import Picture, Role
 from dermagui.ui.chat import desk_work
 from dermagui.ui.chat.desk_work import ShownTurn, Thumb
 from dermagui.ui.chat.engine import Answered, Engine, Question, Said
@@ -45,8 +46,8 @@ class Talk(QObject):
 
     opened = Signal()
     """Another chat is open, or this one was read anew: ``turns`` are other ones."""
-    began = Signal()
-    """A question is on its way; ``turns`` are those before it."""
+    began = Signal(object)
+    """A ``Question`` is on its way; ``turns`` are those before it."""
     ended = Signal(object)
     """The ``Answered`` question is over, and its turns are the last of ``turns``."""
     given_back = Signal(str, object)
@@ -114,6 +115,11 @@ class Talk(QObject):
     # -- asking ---------------------------------------------------------------------------------
 
     @property
+    def held(self) -> dict[tuple[str, int], Picture]:
+        """Pictures that may lie in no file: those that were asked about in this window."""
+        return {key: one.picture for key, one in self._held.items()}
+
+    @property
     def is_asking(self) -> bool:
         """Whether an answer is on its way."""
         return self._asked is not None
@@ -142,7 +148,7 @@ class Talk(QObject):
         self.turns = list(before)
         for one in question.turns[-1].attachments:
             self._held[one.sha256, one.picture.frame] = one
-        self.began.emit()
+        self.began.emit(question)
         self._engine.ask(question)
 
     # -- what came ------------------------------------------------------------------------------
@@ -156,7 +162,9 @@ class Talk(QObject):
             return
         if asked.chat is self._chat:
             question, answer = desk_work.stored_turns(asked.question, answered)
-            self.turns = [*asked.before, ShownTurn(question, asked.thumbs), ShownTurn(answer, ())]
+            schema = json.loads(asked.question.schema) if asked.question.schema else None
+            shown = ShownTurn(answer, (), schema=schema)
+            self.turns = [*asked.before, ShownTurn(question, asked.thumbs), shown]
             self.ended.emit(answered)
         self._keep(asked, answered)
 
@@ -194,7 +202,9 @@ class Talk(QObject):
         if asked.n is not None:
             self._read()
         if asked.n is None or asked.n % 2 == 0:
-            self.given_back.emit(asked.question.turns[-1].text, asked.thumbs)
+            question = asked.question
+            text = question.asked["own"] if question.asked else question.turns[-1].text
+            self.given_back.emit(text, asked.thumbs)
         else:
             self.opened.emit()
 
@@ -216,6 +226,15 @@ class Talk(QObject):
             owner=self,
             failed=self.failed.emit,
         )
+
+    def keep_form(self, n: int, form: Mapping[str, object]) -> None:
+        """Keeps what the user made of a report."""
+        from dermagui.storage.chats import keep_form
+
+        at = self.at
+        if at is not None:
+            keep = partial(keep_form, uid=at.uid, n=n, form=form)
+            self._shelf.ask(at.place, keep, lambda _: self._read(), owner=self, failed=self.failed.emit)
 
     def rename(self, title: str) -> None:
         """Gives the chat another name."""
@@ -257,4 +276,14 @@ def _said(turns: Sequence[ShownTurn]) -> tuple[Said, ...]:
 
 
 def _shown(found: Sequence[Read]) -> list[ShownTurn]:
-    return [ShownTurn(turn, desk_work.thumbs_of(pictures), versions) for turn, pictures, versions in found]
+    from dermagui.chat.tasks import schema_of
+
+    return [
+        ShownTurn(
+            turn,
+            desk_work.thumbs_of(pictures),
+            versions,
+            schema_of(turn.figures) if turn.role is Role.ASSISTANT else None,
+        )
+        for turn, pictures, versions in found
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
@@ -58,16 +59,27 @@ class ThisChat(QObject):
         at = self._talk.at
         if at is None:
             return
-        kinds = self.tr("Markdown (*.md);;Web page with pictures (*.html);;JSON (*.json)")
-        name, _ = QFileDialog.getSaveFileName(self._page, self.tr("Save this chat"), "chat.md", kinds)
-        if name:
-            from dermagui.chat.transcript import write_transcript
+        kinds = {
+            self.tr("Markdown (*.md)"): ".md",
+            self.tr("Web page with pictures (*.html)"): ".html",
+            self.tr("JSON (*.json)"): ".json",
+        }
+        name, kind = QFileDialog.getSaveFileName(
+            self._page, self.tr("Save this chat"), "chat.md", ";;".join(kinds)
+        )
+        if not name:
+            return
+        path = Path(name)
+        if path.suffix.lower() not in kinds.values():
+            path = path.with_name(path.name + kinds.get(kind, ".md"))
+        from dermagui.chat.transcript import write_transcript
 
-            path = Path(name)
-            self._shelf.ask(
-                at.place,
-                lambda store: write_transcript(store, at.uid, path),
-                lambda _: self._bar.tell(self.tr("Saved as {name}.").format(name=path.name), Level.DONE),
-                owner=self,
-                failed=self.failed.emit,
-            )
+        write = partial(write_transcript, uid=at.uid, path=path, held=self._talk.held)
+        said = self.tr("Saved as {name}.").format(name=path.name)
+        self._shelf.ask(
+            at.place,
+            write,
+            lambda _: self._bar.tell(said, Level.DONE),
+            owner=self,
+            failed=self.failed.emit,
+        )
