@@ -74,7 +74,7 @@ class Recipe:
 def list_recipes() -> list[Recipe]:
     """The recipes that ship with the program, those for small cards first."""
     found = [read_recipe(path) for path in (resources() / "recipes").glob("*.json")]
-    return sorted(found, key=lambda recipe: (not recipe.becomes_gguf, recipe.gpu_gb, recipe.name))
+    return sorted(found, key=lambda recipe: (not recipe.becomes_gguf, recipe.gpu_gb, recipe.download_gb))
 
 
 def find_recipe(name: str) -> Recipe:

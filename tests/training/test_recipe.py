@@ -16,7 +16,7 @@ from tests.fakes.command_line import run
 
 def test_every_recipe_that_ships_can_be_used() -> None:
     found = {recipe.name: recipe for recipe in list_recipes()}
-    assert list(found) == ["small-gpu", "try-out", "medical", "default", "quality", "dermasynth-like"]
+    assert list(found) == ["try-out", "small-gpu", "medical", "default", "quality", "dermasynth-like"]
     for name, recipe in found.items():
         assert find_recipe(name) == recipe
         assert recipe.settings.keys() == SETTINGS.keys()
