@@ -27,6 +27,7 @@ from dermagui.ui.review.page import ReviewPage
 from dermagui.ui.shell.closing import build_question
 from dermagui.ui.shell.report import CrashDialog, ReportDialog
 from dermagui.ui.shell.welcome import Welcome
+from dermagui.ui.train.scenes import train_views
 
 if TYPE_CHECKING:
     from dermagui.ui.window import Window
@@ -80,7 +81,7 @@ def working_views(window: Window, application: QApplication) -> Views:
     def calm() -> None:
         settle(application, window)
 
-    for views in (_library_views, _generate_views, _review_views):
+    for views in (_library_views, _generate_views, _review_views, train_views):
         yield from views(window, calm)
 
 

@@ -32,6 +32,7 @@ from dermagui.generation import run as generation
 from dermagui.library.fields import known_fields
 from dermagui.ui import scenes
 from dermagui.ui.library.field_words import FIELDS
+from dermagui.ui.train import scenes as train
 from dermagui.ui.window import Window
 from tests.fakes.walking import Brackets, in_brackets, shown_texts
 
@@ -46,6 +47,8 @@ NAMES = {
         ("jpeg", "JPEG", "PNG", "png", "bytes", "kB", "KiB", "MiB", "sha256"), "a format or a unit"
     ),
     "DermaSynth": "a format of others",
+    **dict.fromkeys(("bfloat16", "float16"), "a kind of number"),
+    **dict.fromkeys(train.MADE_UP, "data of a view"),
 }
 """What is the same in every language → what it is."""
 PROMPT = "You are a teacher of dermatology"

@@ -20,7 +20,7 @@ from dermagui.training import environment
 from dermagui.training.base_model import read_base
 from dermagui.training.fitting import estimate
 from dermagui.training.hardware import Card, Hardware
-from dermagui.training.recipe import find_recipe
+from dermagui.training.recipe import find_recipe, list_recipes
 from dermagui.ui.desk import Desk
 from dermagui.ui.jobs import Jobs
 from dermagui.ui.review.export_sheet import ExportSheet
@@ -28,7 +28,7 @@ from dermagui.ui.train import desk_work
 from dermagui.ui.train.desk_work import ComputerFacts
 from dermagui.ui.train.page import TrainPage
 from dermagui.ui.train.settings_form import LABELS, SettingsForm
-from dermagui.ui.train.words import STATES, Light
+from dermagui.ui.train.words import RECIPES, STATES, Light
 from tests.fakes.train_page import (
     DONE,
     Wait,
@@ -63,7 +63,7 @@ def test_without_accepted_pairs_data_is_to_do_and_leads_where_to_go(
     click(page.data.review)
     assert wanted == ["review"]
     assert not page.data.next.isVisible()
-    assert not page.data._check.start.isEnabled()
+    assert not page.data.look_button.start.isEnabled()
     assert page.road.buttons[0].accessibleName() == "1  Data: To do"
 
 
@@ -77,7 +77,7 @@ def test_the_check_is_a_job_whose_findings_stay(page: TrainPage, own_demo: Path,
     page.data.simulated.setFocus()
     QTest.keyClick(page.data.simulated, Qt.Key.Key_Space)
     wait_until(lambda: page.data.said.startswith(f"Accepted pairs to learn from: {count}"))
-    click(page.data._check.start)
+    click(page.data.look_button.start)
     wait_until(lambda: page.data.light is Light.AMBER)
     with Store(own_demo) as store:
         (job,) = [row for row in list_jobs(store) if row["kind"] == "train_check"]
@@ -94,14 +94,14 @@ def test_shares_that_are_none_are_told_at_once(page: TrainPage, own_demo: Path, 
     accept(own_demo)
     open_page(page, own_demo, wait_until)
     page.data.simulated.click()
-    wait_until(lambda: page.data._check.isEnabled())
+    wait_until(lambda: page.data.look_button.isEnabled())
     page.data.split.setFocus()
     page.data.split.selectAll()
     QTest.keyClicks(page.data.split, "80/30")
     QTest.keyClick(page.data.split, Qt.Key.Key_Return)
     wait_until(lambda: page.data.light is Light.RED)
     assert "80/30" in page.data.said
-    assert not page.data._check.isEnabled()
+    assert not page.data.look_button.isEnabled()
 
 
 def test_pairs_without_a_picture_are_chosen_as_a_file(
@@ -252,7 +252,7 @@ def test_whether_it_fits_follows_every_setting_that_is_changed(
     wait_until(lambda: "it fits." in recipe._fit.text())
     assert recipe.light is Light.AMBER  # nobody has run it on a GPU
     assert not recipe.back.isEnabled()
-    click(recipe._fold)
+    click(recipe.fold)
     _change(page, "rank", "64")
     wait_until(lambda: "little to spare" in recipe._fit.text())
     _change(page, "image_side", "2048")
@@ -277,6 +277,11 @@ def test_a_base_s_download_is_named_with_size_licence_and_gate(page: TrainPage) 
     assert "have to be accepted" in told["medical"]
     assert "have to be accepted" not in told["default"]
     assert all(recipe.download_gb > 0 for recipe in page.recipe._recipes.values())
+
+
+def test_what_recipes_say_can_be_translated() -> None:
+    said = {text for one in list_recipes() for text in (one.title, one.purpose, one.terms) if text}
+    assert said == set(RECIPES)
 
 
 def test_every_setting_has_a_label_and_what_was_shown_is_what_is_read(page: TrainPage) -> None:

@@ -63,7 +63,7 @@ def _fill_in(page: TrainPage, base: Path) -> None:
         if isinstance(field, QCheckBox):
             field.setChecked(bool(settings[name]))
         elif isinstance(field, QComboBox):
-            field.setCurrentText(str(settings[name]))
+            field.setCurrentIndex(field.findData(settings[name]))
         elif isinstance(field, QLineEdit):
             field.setText(str(settings[name]))
 

@@ -81,6 +81,11 @@ def test_a_run_that_ended_badly_is_never_shown_as_running(
     assert word in page.run._told.text()
     assert not page.action("train.stop").isEnabled()
     assert page.action("train.resume").isEnabled()
+    page.show_station(3)
+    assert page.run.change.isVisible() is (word == "Out of memory")
+    if page.run.change.isVisible():
+        click(page.run.change)
+        assert page.station == 2
 
 
 def test_silence_is_named(page: TrainPage, own_demo: Path, wait_until: Wait) -> None:

@@ -34,7 +34,7 @@ class DataStation(Station):
     def __init__(self, desk: Desk, jobs: Jobs, bar: Bar, check: JobButton) -> None:
         super().__init__(self.tr("Data"), desk, jobs, bar)
         self.facts: DataFacts | None = None
-        self._check = check
+        self.look_button = check
         self.simulated = QCheckBox(self.tr("Learn from rehearsed pairs too (to try everything out)"))
         self.split = QLineEdit("80/10/10")
         self.split.setMaximumWidth(16 * theme.GRID)
@@ -46,6 +46,7 @@ class DataStation(Station):
         self.texts_share = QSpinBox()
         self.review = word_button(self.tr("Go to Review"), lambda: self.wants.emit("review"))
         self._counts = sentence_label()
+        self._found_title = subtitle(self.tr("What was found"))
         self._found = QVBoxLayout()
         self._found.setSpacing(theme.GRID // 2)
         self._build()
@@ -62,6 +63,7 @@ class DataStation(Station):
         self.texts_share.setRange(0, 90)
         self.texts_share.setValue(10)
         self.texts_share.setSuffix(" %")
+        self.texts_share.setMaximumWidth(16 * theme.GRID)
         form.addRow(self.tr("Their share of all that is trained on"), self.texts_share)
         frozen = self.tr(
             "A training freezes these pairs into a dataset of its own, with manifest and card; no patient or "
@@ -70,8 +72,8 @@ class DataStation(Station):
         self.column.addWidget(self._counts)
         self.column.addWidget(self.simulated)
         self.column.addLayout(form)
-        self.column.addLayout(buttons_row(self._check, self.review))
-        self.column.addWidget(subtitle(self.tr("What was found")))
+        self.column.addLayout(buttons_row(self.look_button, self.review))
+        self.column.addWidget(self._found_title)
         self.column.addLayout(self._found)
         self.column.addWidget(sentence_label(frozen, quiet=True))
         self.column.addStretch(1)
@@ -91,7 +93,7 @@ class DataStation(Station):
 
     def check(self) -> None:
         """Starts the look at all pairs and pictures."""
-        self._check.begin(check_parameters(seed=0, **self.parameters()))
+        self.look_button.begin(check_parameters(seed=0, **self.parameters()))
 
     def _browse(self) -> None:
         path, _ = QFileDialog.getOpenFileName(
@@ -110,7 +112,7 @@ class DataStation(Station):
         self._counts.setText(self._count_words(facts))
         usable = facts.accepted - (0 if self.simulated.isChecked() else facts.rehearsed)
         problem = self._split_problem()
-        self._check.setEnabled(usable >= FEWEST_PAIRS and not problem and not self.desk.read_only)
+        self.look_button.setEnabled(usable >= FEWEST_PAIRS and not problem and not self.desk.read_only)
         self._clear()
         if usable < FEWEST_PAIRS:
             self.shine(Light.OPEN, self._too_few(facts, usable))
@@ -164,6 +166,7 @@ class DataStation(Station):
 
     def _show_check(self, figures: dict[str, Any]) -> None:
         findings = figures["findings"]
+        self._found_title.show()
         for text in self._check_words(figures):
             self._found.addWidget(sentence_label(text))
         for finding in findings:
@@ -197,6 +200,7 @@ class DataStation(Station):
         return [*told, *figures["notes"]]
 
     def _clear(self) -> None:
+        self._found_title.hide()
         while (place := self._found.takeAt(0)) is not None:
             widget = place.widget()
             if widget is not None:

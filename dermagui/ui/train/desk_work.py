@@ -130,8 +130,10 @@ def computer_facts() -> ComputerFacts:
         return ComputerFacts(hardware, None, error)
 
 
-def probes_of(run: Run) -> list[Probe]:
-    """The fixed probes of a training with what base and tuned model answer, as far as they did."""
+def probes_of(run: Run, ratio: float) -> list[Probe]:
+    """The fixed probes of a training with what base and tuned model answer, as far as they did. ``ratio`` are
+    the screen's pixels for each of the page's.
+    """
     from dermagui.training.folder import answer_of
 
     lines = _lines(run.folder / "probes.jsonl")
@@ -140,7 +142,7 @@ def probes_of(run: Run) -> list[Probe]:
     tuned = run.view.probes.get(last, []) if last else []
     return [
         Probe(
-            _picture(run.folder / line["images"][0]) if line["images"] else None,
+            _picture(run.folder / line["images"][0], ratio) if line["images"] else None,
             _question_of(line),
             answer_of(line),
             base[n] if n < len(base) else "",
@@ -162,12 +164,14 @@ def _question_of(line: dict[str, Any]) -> str:
     return " ".join(part["text"] for part in said if part["type"] == "text")
 
 
-def _picture(path: Path) -> QImage | None:
+def _picture(path: Path, ratio: float) -> QImage | None:
     reader = QImageReader(str(path))
     size = reader.size()
+    side = round(PROBE_SIDE * ratio)
     if size.isValid():
-        reader.setScaledSize(size.scaled(QSize(PROBE_SIDE, PROBE_SIDE), Qt.AspectRatioMode.KeepAspectRatio))
+        reader.setScaledSize(size.scaled(QSize(side, side), Qt.AspectRatioMode.KeepAspectRatio))
     image = reader.read()
+    image.setDevicePixelRatio(ratio)
     return None if image.isNull() else image
 
 

@@ -64,9 +64,15 @@ class History(QTableWidget):
                     cell.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
                 if column == 1:
                     cell.setIcon(icon(_ICONS.get(run.view.state, "error")))
-        if chosen in self._uids:
-            self.selectRow(self._uids.index(chosen))
         self.resizeColumnToContents(1)
+        self.blockSignals(False)
+        self.choose(chosen)
+
+    def choose(self, uid: str) -> None:
+        """Marks one, without a word."""
+        self.blockSignals(True)
+        if uid in self._uids:
+            self.selectRow(self._uids.index(uid))
         self.blockSignals(False)
 
     def _on_selection_changed(self) -> None:

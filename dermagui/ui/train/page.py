@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QFileDialog, QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from dermagui.errors import DermaError, UserError
@@ -63,6 +63,8 @@ class TrainPage(Page):
         self.stations: list[Station] = [self.data, self.computer, self.recipe, self.run, self.model]
         self.road = Road([station.title for station in self.stations])
         self._stack = Pages()
+        self._scrolls: list[QScrollArea] = []
+        self._scroll = QTimer(self, singleShot=True, interval=0)
         self._build()
         self._connect()
 
@@ -78,6 +80,7 @@ class TrainPage(Page):
             scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
             scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
             scroll.setWidget(station)
+            self._scrolls.append(scroll)
             whole = QWidget()
             rows = QVBoxLayout(whole)
             rows.setContentsMargins(0, 0, 0, 0)
@@ -100,6 +103,9 @@ class TrainPage(Page):
             station.wants.connect(self.wants)
             self._light(n)
         self.model.asked.connect(self.wants_model)
+        self.run.recipe_wanted.connect(lambda: self.show_station(self.stations.index(self.recipe)))
+        self.recipe.fold.toggled.connect(lambda on: self._scroll.start() if on else None)
+        self._scroll.timeout.connect(lambda: self.bring_up(self.recipe.form))
         for button in self._buttons.values():
             button.ended.connect(self._on_job_ended)
         self.jobs.changed.connect(self._on_jobs_changed)
@@ -135,6 +141,10 @@ class TrainPage(Page):
         self.road.show_station(n)
         if self.desk.project is not None:
             self.stations[n].look()
+
+    def bring_up(self, part: QWidget) -> None:
+        """Scrolls until the part of a station can be seen, or its beginning."""
+        self._scrolls[self.station].ensureWidgetVisible(part)
 
     def next_station(self) -> None:
         """Goes on by one."""

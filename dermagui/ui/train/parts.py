@@ -143,6 +143,12 @@ def sentence_label(text: str = "", *, quiet: bool = False) -> QLabel:
     return label
 
 
+def say(label: QLabel, text: str) -> None:
+    """Shows a sentence; without one the label takes no room."""
+    label.setText(text)
+    label.setVisible(bool(text))
+
+
 def subtitle(text: str) -> QLabel:
     """What a part of a station is called."""
     label = QLabel(text)

@@ -11,6 +11,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import (
     QButtonGroup,
     QFileDialog,
+    QFormLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -32,10 +33,10 @@ from dermagui.ui.train import desk_work
 from dermagui.ui.train.computer import ComputerStation
 from dermagui.ui.train.data import DataStation
 from dermagui.ui.train.desk_work import BaseFacts
-from dermagui.ui.train.parts import buttons_row, sentence_label, subtitle, word_button
+from dermagui.ui.train.parts import buttons_row, say, sentence_label, subtitle, word_button
 from dermagui.ui.train.settings_form import SettingsForm
 from dermagui.ui.train.station import Station
-from dermagui.ui.train.words import Light, gigabytes
+from dermagui.ui.train.words import Light, gigabytes, words
 from dermagui.ui.widgets.bar import Bar
 
 _FIRST = "default"
@@ -59,14 +60,16 @@ class RecipeStation(Station):
         self._group = QButtonGroup(self)
         self._terms = sentence_label()
         self.base = QLineEdit()
-        self.base.setPlaceholderText(self.tr("The folder with config.json and the weights"))
+        self.base.setPlaceholderText(
+            self.tr("The folder with config.json and the weights, or a name on the hub")
+        )
         self._base_said = sentence_label(quiet=True)
         self._fit = sentence_label()
         self.back = word_button(self.tr("Back to the recipe's settings"), self._show_recipe)
         self.name = QLineEdit()
         self.name.setPlaceholderText(self.tr("Chosen for you if left empty"))
         self.form = SettingsForm()
-        self._fold = QToolButton()
+        self.fold = QToolButton()
         self._timer = QTimer(self, singleShot=True, interval=_PATIENCE_MILLISECONDS)
         self._build()
         self._timer.timeout.connect(self._look_at_base)
@@ -84,14 +87,25 @@ class RecipeStation(Station):
             self.column.addWidget(self._build_card(recipe))
         self.column.addWidget(self._terms)
         self.column.addWidget(subtitle(self.tr("Base")))
-        self.column.addLayout(self._labelled(self.tr("Folder"), self.base, self._browse_button()))
-        self.column.addWidget(self._base_said)
-        self.column.addLayout(self._labelled(self.tr("Name of the training"), self.name))
-        self._fold.setText(self.tr("All settings"))
-        self._fold.setCheckable(True)
-        self._fold.toggled.connect(self.form.setVisible)
+        folder = buttons_row(self.base, self._browse_button())
+        folder.setStretchFactor(self.base, 1)
+        folder.takeAt(folder.count() - 1)
+        label = QLabel(self.tr("Folder or name"))
+        label.setBuddy(self.base)
+        form = QFormLayout()
+        form.setHorizontalSpacing(2 * theme.GRID)
+        form.setVerticalSpacing(theme.GRID)
+        form.addRow(label, folder)
+        form.addRow("", self._base_said)
+        form.addRow(self.tr("Name of the training"), self.name)
+        self.column.addLayout(form)
+        for sentence in (self._base_said, self._fit):
+            sentence.hide()
+        self.fold.setText(self.tr("All settings"))
+        self.fold.setCheckable(True)
+        self.fold.toggled.connect(self.form.setVisible)
         self.column.addWidget(self._fit)
-        self.column.addLayout(buttons_row(self._fold, self.back))
+        self.column.addLayout(buttons_row(self.fold, self.back))
         self.column.addWidget(self.form)
         self.form.hide()
         self.column.addWidget(subtitle(self.tr("On another computer")))
@@ -107,27 +121,17 @@ class RecipeStation(Station):
     def _browse_button(self) -> QWidget:
         return word_button(self.tr("Choose the base's folder…"), self._browse)
 
-    def _labelled(self, text: str, field: QLineEdit, *more: QWidget) -> QHBoxLayout:
-        label = QLabel(text)
-        label.setBuddy(field)
-        label.setFixedWidth(20 * theme.GRID)
-        field.setAccessibleName(text)
-        row = buttons_row(label, field, *more)
-        row.setStretchFactor(field, 1)
-        row.takeAt(row.count() - 1)
-        return row
-
     def _build_card(self, recipe: Recipe) -> QWidget:
         card = QWidget()
         column = QVBoxLayout(card)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.GRID // 4)
-        button = QRadioButton(recipe.title)
+        button = QRadioButton(words(recipe.title))
         self._group.addButton(button)
         self.cards[recipe.name] = button
         self._fits[recipe.name] = sentence_label(quiet=True)
         column.addWidget(button)
-        told = sentence_label(f"{recipe.purpose} {self._base_words(recipe)}")
+        told = sentence_label(f"{words(recipe.purpose)} {self._base_words(recipe)}")
         for label in (told, self._fits[recipe.name]):
             label.setContentsMargins(3 * theme.GRID, 0, 0, 0)
             column.addWidget(label)
@@ -178,8 +182,7 @@ class RecipeStation(Station):
         self.cards[name].click()
 
     def _show_recipe(self) -> None:
-        self._terms.setText(f"⚠ {self.recipe.terms}" if self.recipe.terms else "")
-        self._terms.setVisible(bool(self.recipe.terms))
+        say(self._terms, f"⚠ {words(self.recipe.terms)}" if self.recipe.terms else "")
         self.form.show_settings(self.recipe.settings)
         self._on_settings_changed()
         self.look()
@@ -193,8 +196,8 @@ class RecipeStation(Station):
 
     def _on_base_changed(self) -> None:
         self._found, self._refused = None, False
-        self._base_said.clear()
-        self._fit.clear()
+        say(self._base_said, "")
+        say(self._fit, "")
         self._timer.start()
         self._judge()
 
@@ -227,26 +230,26 @@ class RecipeStation(Station):
             if facts.becomes_gguf
             else self.tr("it can be trained, and never become a model for the chat")
         )
-        self._base_said.setText(self.tr("A {kind}; {home}.").format(kind=facts.kind, home=home))
+        say(self._base_said, self.tr("A {kind}; {home}.").format(kind=facts.kind, home=home))
         self._found = facts
         self._judge()
 
     def _on_base_refused(self, wanted: str, error: DermaError) -> None:
         if wanted == self.base.text().strip():
             self._found, self._refused = None, True
-            self._base_said.setText(texts.worded(error))
+            say(self._base_said, texts.worded(error))
             self._judge()
 
     def _judge(self) -> None:
         try:
             self.form.settings()
         except UserError as error:
-            self._fit.clear()
+            say(self._fit, "")
             self.shine(Light.RED, texts.worded(error))
             return
         facts = self._found
         if facts is not None:
-            self._fit.setText(self._estimate_words(facts))
+            say(self._fit, self._estimate_words(facts))
             self._judge_fit(facts)
         elif self._refused:
             self.shine(Light.RED, self.tr("Nothing can be trained on this base; below it stands why."))

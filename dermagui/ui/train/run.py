@@ -7,6 +7,7 @@ from functools import partial
 
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QAction, QHideEvent, QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from dermagui.storage.trainings import list_trainings
 from dermagui.training.launch import stop_training
@@ -17,7 +18,15 @@ from dermagui.ui.jobs import Jobs
 from dermagui.ui.shell.words import time_left, whole
 from dermagui.ui.train.desk_work import Probe, Run, RunReader, probes_of
 from dermagui.ui.train.history import History
-from dermagui.ui.train.parts import JobButton, action_button, buttons_row, sentence_label, subtitle
+from dermagui.ui.train.parts import (
+    JobButton,
+    action_button,
+    buttons_row,
+    say,
+    sentence_label,
+    subtitle,
+    word_button,
+)
 from dermagui.ui.train.probes import ProbesView
 from dermagui.ui.train.station import Station
 from dermagui.ui.train.words import STATES, Light, figure, gigabytes, words
@@ -36,6 +45,8 @@ class RunStation(Station):
 
     runs_read = Signal()
     """Other trainings, or other news of them, are in ``runs``."""
+    recipe_wanted = Signal()
+    """The user wants other settings."""
 
     def __init__(
         self, desk: Desk, jobs: Jobs, bar: Bar, begin: JobButton, stop: QAction, resume: QAction
@@ -54,26 +65,35 @@ class RunStation(Station):
         self.loss = Curve(self.tr("Loss"))
         self.rate = Curve(self.tr("Learning rate"))
         self.probes = ProbesView()
+        self._below = QWidget()
+        self.change = word_button(self.tr("Change the recipe"), self.recipe_wanted.emit)
         self._probes_title = subtitle(self.tr("Probes: the same pictures, asked at every evaluation"))
         self._timer = QTimer(self, interval=_LOOK_MILLISECONDS)
         self._build()
         self._timer.timeout.connect(self.look)
-        self.history.chosen.connect(self._on_chosen)
+        self.history.chosen.connect(self.look_at)
         self._show_run()
         self.shine(Light.OPEN, self.tr("Nothing was trained yet."))
 
     def _build(self) -> None:
         self.next.setText(self.tr("Next: Model"))
-        self.rate.setFixedHeight(16 * theme.GRID)
-        add = self.column.addWidget
-        add(self.begin)
-        add(subtitle(self.tr("Trainings so far")))
-        add(self.history)
-        self.column.addLayout(
-            buttons_row(action_button(self._stop, "stop"), action_button(self._resume, "start"))
-        )
-        for widget in (self._told, self.loss, self.rate, self._card, self._probes_title, self.probes):
-            add(widget)
+        curves = QHBoxLayout()
+        curves.setSpacing(2 * theme.GRID)
+        curves.addWidget(self.loss, 3)
+        curves.addWidget(self.rate, 2)
+        below = QVBoxLayout(self._below)
+        below.setContentsMargins(0, 0, 0, 0)
+        below.setSpacing(self.column.spacing())
+        below.addWidget(subtitle(self.tr("Trainings so far")))
+        below.addWidget(self.history)
+        actions = (action_button(self._stop, "stop"), action_button(self._resume, "start"))
+        below.addLayout(buttons_row(*actions, self.change))
+        below.addWidget(self._told)
+        below.addLayout(curves)
+        for widget in (self._card, self._probes_title, self.probes):
+            below.addWidget(widget)
+        self.column.addWidget(self.begin)
+        self.column.addWidget(self._below)
         self.column.addStretch(1)
 
     # -- looking --------------------------------------------------------------------------------
@@ -122,8 +142,10 @@ class RunStation(Station):
         self._judge()
         self.runs_read.emit()
 
-    def _on_chosen(self, uid: str) -> None:
+    def look_at(self, uid: str) -> None:
+        """Shows the training with that uid."""
         self._chosen = uid
+        self.history.choose(uid)
         self._show_run()
 
     @property
@@ -150,15 +172,17 @@ class RunStation(Station):
     def _show_run(self) -> None:
         run = self.chosen
         view = run.view if run else RunView()
-        for widget in (self._told, self.loss, self.rate, self._card):
-            widget.setVisible(run is not None)
+        self._below.setVisible(run is not None)
+        self.change.setVisible(view.state is RunState.OUT_OF_MEMORY)
+        for curve in (self.loss, self.rate):
+            curve.setVisible(bool(view.steps))
         self._stop.setEnabled(view.state in _LIVE)
         self._resume.setEnabled(
             view.state in _CAN_GO_ON and not self.begin.is_running and not self.desk.read_only
         )
         if run is not None:
             self._told.setText(self._state_words(view))
-            self._card.setText(self._card_words(run))
+            say(self._card, self._card_words(run))
             self._show_curves(view)
         self._show_probes(run)
 
@@ -238,7 +262,11 @@ class RunStation(Station):
         if run is None or not run.view.probes:
             self._on_probes_read(mark, [])
         else:
-            self.desk.work(partial(probes_of, run), partial(self._on_probes_read, mark), owner=self)
+            self.desk.work(
+                partial(probes_of, run, self.devicePixelRatioF()),
+                partial(self._on_probes_read, mark),
+                owner=self,
+            )
 
     def _on_probes_read(self, mark: object, probes: list[Probe]) -> None:
         if mark == self._shown_probes:

@@ -14,7 +14,7 @@ from dermagui.ui import theme
 from dermagui.ui.train.words import words
 
 LABELS = {
-    "method": str(QT_TRANSLATE_NOOP("train", "What is tuned: an adapter (lora) or all weights (full)")),
+    "method": str(QT_TRANSLATE_NOOP("train", "What is tuned")),
     "rank": str(QT_TRANSLATE_NOOP("train", "Rank of the adapter")),
     "alpha": str(QT_TRANSLATE_NOOP("train", "Weight of the adapter (alpha)")),
     "dropout": str(QT_TRANSLATE_NOOP("train", "Dropout")),
@@ -39,10 +39,18 @@ LABELS = {
 """What every setting is called."""
 
 _CHOICES = {
-    "method": ("lora", "full"),
-    "dtype": ("bfloat16", "float16"),
-    "scheduler": ("cosine", "linear", "constant"),
+    "method": {
+        "lora": str(QT_TRANSLATE_NOOP("train", "An adapter (LoRA)")),
+        "full": str(QT_TRANSLATE_NOOP("train", "All weights")),
+    },
+    "dtype": {"bfloat16": "bfloat16", "float16": "float16"},
+    "scheduler": {
+        "cosine": str(QT_TRANSLATE_NOOP("train", "Falls like a cosine")),
+        "linear": str(QT_TRANSLATE_NOOP("train", "Falls evenly")),
+        "constant": str(QT_TRANSLATE_NOOP("train", "Stays as it is")),
+    },
 }
+"""Settings with few values: value → what it is called. The kinds of numbers are names."""
 
 Field = QCheckBox | QComboBox | QLineEdit
 
@@ -85,9 +93,9 @@ class SettingsForm(QWidget):
             if isinstance(field, QCheckBox):
                 field.setChecked(value)
             elif isinstance(field, QComboBox):
-                if field.findText(value) < 0:
-                    field.addItem(value)
-                field.setCurrentText(value)
+                if field.findData(value) < 0:
+                    field.addItem(value, value)
+                field.setCurrentIndex(field.findData(value))
             else:
                 field.setText(_written(value))
 
@@ -108,7 +116,7 @@ class SettingsForm(QWidget):
         if isinstance(field, QCheckBox):
             return field.isChecked()
         if isinstance(field, QComboBox):
-            return field.currentText()
+            return field.currentData()
         if SETTINGS[name] is str:
             return field.text().strip()
         number, is_number = QLocale().toDouble(field.text().strip())
@@ -122,7 +130,8 @@ def _field(name: str, kind: type) -> Field:
         return QCheckBox()
     if name in _CHOICES:
         box = QComboBox()
-        box.addItems(list(_CHOICES[name]))
+        for value, text in _CHOICES[name].items():
+            box.addItem(text if text == value else words(text), value)
         return box
     return QLineEdit()
 

@@ -76,6 +76,42 @@ SPLITS = {
     "test": str(QT_TRANSLATE_NOOP("train", "to test")),
 }
 
+RECIPES = (
+    str(QT_TRANSLATE_NOOP("train", "Try-out")),
+    str(QT_TRANSLATE_NOOP("train", "The smallest useful model: for a first run on an ordinary gaming card.")),
+    str(QT_TRANSLATE_NOOP("train", "Small GPU")),
+    str(QT_TRANSLATE_NOOP("train", "A general model in four bits, for cards with 8 GB.")),
+    str(QT_TRANSLATE_NOOP("train", "Medical")),
+    str(QT_TRANSLATE_NOOP("train", "A base that has read medical pictures, skin among them.")),
+    str(
+        QT_TRANSLATE_NOOP(
+            "train", "Google's terms have to be accepted on the model's page before it can be downloaded."
+        )
+    ),
+    str(QT_TRANSLATE_NOOP("train", "Default")),
+    str(QT_TRANSLATE_NOOP("train", "The general model for cards with 12 GB.")),
+    str(QT_TRANSLATE_NOOP("train", "Quality")),
+    str(QT_TRANSLATE_NOOP("train", "The general model in 16 bits, for cards with 24 GB.")),
+    str(QT_TRANSLATE_NOOP("train", "DermaSynth-like")),
+    str(
+        QT_TRANSLATE_NOOP(
+            "train",
+            "Near to what the DermaSynth paper describes: 5,000 pairs, Llama 3.2 11B Vision. Rank, "
+            "rate and epochs were not published; these are not the authors' settings.",
+        )
+    ),
+    str(
+        QT_TRANSLATE_NOOP(
+            "train",
+            "Meta's licence does not grant the rights in this model to people and companies based in "
+            "the European Union. It has to be accepted before the download. A tuned model's name must"
+            " begin with Llama. llama.cpp cannot run it: it can be trained, and never become a GGUF "
+            "file for the chat.",
+        )
+    ),
+)
+"""Titles, purposes and terms of the recipes that ship, for who translates them."""
+
 
 def words(text: str) -> str:
     """A text of these tables in the user's language."""

@@ -6,10 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import QCoreApplication, QLocale, QPointF, QRectF, QSize, Qt
+from PySide6.QtCore import QCoreApplication, QLocale, QObject, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import (
     QAccessible,
     QAccessibleEvent,
+    QAccessibleInterface,
     QColor,
     QFocusEvent,
     QFontMetricsF,
@@ -21,7 +22,7 @@ from PySide6.QtGui import (
     QPen,
     QPolygonF,
 )
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QAccessibleWidget, QWidget
 
 from dermagui.ui import theme
 
@@ -69,16 +70,20 @@ class Curve(QWidget):
     @property
     def values(self) -> str:
         """What is under the cursor, in words; without one, the newest values."""
+        return ", ".join(words for _, words in self._words())
+
+    def _words(self) -> list[tuple[int, str]]:
+        """The step, then each line that has begun there, by its number, with its value."""
         steps = self._steps()
         if not steps:
-            return QCoreApplication.translate("curve", "nothing yet")
+            return [(-1, QCoreApplication.translate("curve", "nothing yet"))]
         place = steps[-1] if self._place is None else self._place
-        words = [QCoreApplication.translate("curve", "step {step}").format(step=_number(place))]
-        for line in self._lines:
+        found = [(-1, QCoreApplication.translate("curve", "step {step}").format(step=_number(place)))]
+        for n, line in enumerate(self._lines):
             before = [y for x, y in line.points if x <= place]
             if before:
-                words.append(f"{line.name} {_number(before[-1])}")
-        return ", ".join(words)
+                found.append((n, f"{line.name} {_number(before[-1])}"))
+        return found
 
     def _steps(self) -> list[float]:
         return sorted({x for line in self._lines for x, _ in line.points})
@@ -174,23 +179,25 @@ class Curve(QWidget):
         return self.palette().color(_ROLES[n % len(_ROLES)])
 
     def _draw_head(self, painter: QPainter) -> None:
-        """The title, and at the right each line's dash with its name and value."""
+        """The title, and at the right the step, then each line's dash with its name and value."""
         metrics = QFontMetricsF(self.font())
         base = metrics.ascent() + 2
-        painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
+        step, *values = self._words()
+        words = self.palette().color(QPalette.ColorRole.WindowText)
+        painter.setPen(words)
         painter.drawText(QPointF(theme.GRID, base), self._title)
-        values = self.values
-        x = self.width() - metrics.horizontalAdvance(values) - 2 * theme.GRID
-        painter.drawText(QPointF(x, base), values)
-        for n in reversed(range(len(self._lines) if len(self._lines) > 1 else 0)):
-            name = self._lines[n].name
-            x -= metrics.horizontalAdvance(name) + 2 * theme.GRID
-            painter.drawText(QPointF(x, base), name)
-            x -= 4 * theme.GRID
-            painter.setPen(self._pen(n))
-            middle = base - metrics.ascent() / 3
-            painter.drawLine(QPointF(x, middle), QPointF(x + 3 * theme.GRID, middle))
-            painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
+        x = self.width() - 2.0 * theme.GRID
+        for n, value in reversed(values):
+            x -= metrics.horizontalAdvance(value)
+            painter.drawText(QPointF(x, base), value)
+            if len(values) > 1:
+                x -= 4 * theme.GRID
+                painter.setPen(self._pen(n))
+                middle = base - metrics.ascent() / 3
+                painter.drawLine(QPointF(x, middle), QPointF(x + 3 * theme.GRID, middle))
+                painter.setPen(words)
+            x -= 2 * theme.GRID
+        painter.drawText(QPointF(x - metrics.horizontalAdvance(step[1]), base), step[1])
 
     def _draw_axes(self, painter: QPainter, frame: QRectF, rows: list[float]) -> None:
         metrics = QFontMetricsF(self.font())
@@ -243,3 +250,11 @@ def _number(value: float) -> str:
     if value == int(value) and abs(value) < 1e6:
         return QLocale().toString(int(value))
     return QLocale().toString(value, "g", 4)
+
+
+def _as_picture(key: str, thing: QObject) -> QAccessibleInterface | None:
+    """A screen reader takes a chart for a picture with a name, and its values for what it shows."""
+    return QAccessibleWidget(thing, QAccessible.Role.Graphic) if isinstance(thing, Curve) else None
+
+
+QAccessible.installFactory(_as_picture)
