@@ -7,6 +7,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import psutil
 from dermagui.errors import ServiceError
 from dermagui.jobs.launch import NEW_GROUP_WITHOUT_CONSOLE
 from dermagui.jobs.report import Report
+from dermagui.records import Progress
 from dermagui.training.environment import trainer_environment
 
 _LOOK_SECONDS = 0.1
@@ -52,15 +54,23 @@ def run_program(command: Sequence[str | Path], log: Path, report: Report) -> Non
         raise ServiceError("train.step_failed", step=Path(command[1]).stem, detail=detail[-400:])
 
 
-def run_native(function: Callable[..., Any], arguments: Sequence[object], out: Path, report: Report) -> Any:  # noqa: ANN401
+def run_native(
+    function: Callable[..., Any],
+    arguments: Sequence[object],
+    out: Path,
+    report: Report,
+    told: Path | None = None,
+) -> Any:  # noqa: ANN401
     """Runs a function that may end its process, in a process of its own; returns what it returned, by way of
-    JSON in ``out``. Raises like ``run_program``.
+    JSON in ``out``. ``told`` is a file in which it counts tensors. Raises like ``run_program``.
     """
     child = get_context("spawn").Process(target=_call, args=(function, arguments, out), daemon=True)
     child.start()
     try:
         while child.is_alive():
             report.stop_if_asked()
+            if told:
+                _pass_on(told, report)
             child.join(_LOOK_SECONDS)
     finally:
         if child.is_alive():
@@ -70,6 +80,12 @@ def run_native(function: Callable[..., Any], arguments: Sequence[object], out: P
         name = function.__name__
         raise ServiceError("train.step_failed", step=name, detail=f"exit code {child.exitcode}")
     return json.loads(out.read_text(encoding="utf-8"))
+
+
+def _pass_on(told: Path, report: Report) -> None:
+    with suppress(OSError, ValueError):  # not there yet, or just being written
+        done, total = map(int, told.read_text(encoding="utf-8").split())
+        report.progress(Progress(done, total, "tensors"))
 
 
 def _call(function: Callable[..., Any], arguments: Sequence[object], out: Path) -> None:

@@ -150,7 +150,8 @@ def _make_files(
     if quantization == "F16":
         return files.text
     target = files.folder / f"{quantization}.gguf"
-    run_native(quantize, (files.text, target, quantization), files.folder / "quantized.json", report)
+    told, out = files.folder / "quantized.progress", files.folder / "quantized.json"
+    run_native(quantize, (files.text, target, quantization, told), out, report, told)
     return target
 
 

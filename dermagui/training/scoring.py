@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +12,10 @@ from typing import Any
 from dermagui.chat.protocol import ChatTurn, Load, Rgb, Sampling
 from dermagui.library.pixels import pixels
 from dermagui.records import Picture, PixelRecipe, Role
+
+_TENSOR = re.compile(rb"\[ *(?P<done>\d+)/ *(?P<total>\d+)\] ")
+"""How llama.cpp begins to tell of a tensor that it makes smaller."""
+_WARNING = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +34,25 @@ class Score:
     """Whether the image encoder took these very pixels."""
 
 
-def quantize(source: Path, target: Path, quantization: str) -> int:
+def quantize(source: Path, target: Path, quantization: str, told: Path | None = None) -> int:
     """Makes a smaller file of a 16-bit one, beside its place and then in it; returns its size in bytes.
 
-    Raises ``RuntimeError`` where llama.cpp refuses; what it says goes to the process's own output.
+    ``told`` is a file that holds how many tensors are done, and of how many. Raises ``RuntimeError`` where
+    llama.cpp refuses; what it says from warnings up goes to the process's own output.
     """
     import ctypes
 
     from dermagui.chat.worker.native import llama
     from dermagui.jobs.workers import physical_cores
 
+    def hear(level: int, text: bytes, _: object) -> None:
+        if told and (found := _TENSOR.match(text)):
+            told.write_text(f"{int(found['done'])} {int(found['total'])}")
+        elif level >= _WARNING:
+            os.write(2, text)
+
+    callback = llama.llama_log_callback(hear)  # kept as long as it may be called
+    llama.llama_log_set(callback, None)
     wanted = llama.llama_model_quantize_default_params()
     wanted.ftype = getattr(llama, f"LLAMA_FTYPE_MOSTLY_{quantization}")
     wanted.nthread = physical_cores()

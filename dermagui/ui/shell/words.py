@@ -16,7 +16,6 @@ KINDS = {
     "generate": str(QT_TRANSLATE_NOOP("jobs", "Generating")),
     "export": str(QT_TRANSLATE_NOOP("jobs", "Exporting")),
     "classify": str(QT_TRANSLATE_NOOP("jobs", "Classifying images")),
-    "base_download": str(QT_TRANSLATE_NOOP("jobs", "Downloading a base model")),
     "download": str(QT_TRANSLATE_NOOP("jobs", "Downloading")),
     "base_download": str(QT_TRANSLATE_NOOP("jobs", "Downloading a base model")),
     "train": str(QT_TRANSLATE_NOOP("jobs", "Training")),
@@ -45,6 +44,7 @@ UNITS = {
     "steps": str(QT_TRANSLATE_NOOP("jobs", "steps")),
     "stages": str(QT_TRANSLATE_NOOP("jobs", "stages")),
     "bytes": str(QT_TRANSLATE_NOOP("jobs", "bytes")),
+    "tensors": str(QT_TRANSLATE_NOOP("jobs", "tensors")),
 }
 
 
