@@ -145,7 +145,7 @@ class Desk(QObject):
     def work(
         self,
         work: Callable[[], T],
-        then: Callable[[T], None],
+        then: Callable[[T], None] | None = None,
         *,
         owner: QObject,
         failed: Callable[[DermaError], None] | None = None,
@@ -159,7 +159,7 @@ class Desk(QObject):
         self,
         threads: ThreadPoolExecutor,
         work: Callable[[], T],
-        then: Callable[[T], None],
+        then: Callable[[T], None] | None = None,
         *,
         owner: QObject,
         failed: Callable[[DermaError], None] | None = None,
@@ -171,7 +171,7 @@ class Desk(QObject):
         self,
         threads: ThreadPoolExecutor,
         work: Callable[[], T],
-        then: Callable[[T], None],
+        then: Callable[[T], None] | None,
         failed: Callable[[DermaError], None] | None,
         owner: QObject,
     ) -> Future[T]:
@@ -185,7 +185,7 @@ class Desk(QObject):
                 (failed or self.failed.emit)(error)
             elif error is not None:
                 raise error
-            else:
+            elif then is not None:
                 then(future.result())
 
         self._under_way += 1

@@ -142,7 +142,7 @@ class Jobs(QObject):
         """Asks a job to stop after what is in flight; what is done is saved, and resuming goes on from it."""
         folder = self._desk.folder
         if job_id in self.running and folder is not None:
-            self._desk.work(partial(_leave_word, folder, job_id), _nothing, owner=self)
+            self._desk.work(partial(_leave_word, folder, job_id), owner=self)
             self._stopping.add(job_id)
             self.changed.emit()
 
@@ -153,7 +153,7 @@ class Jobs(QObject):
         followed, folder = self.running.get(job_id), self._desk.folder
         if followed is not None and folder is not None:
             end = partial(stop_job, folder, followed.row, grace_seconds=0)
-            self._desk.work(end, _nothing, owner=self)
+            self._desk.work(end, owner=self)
             self._stopping.add(job_id)
             self.changed.emit()
 
@@ -297,7 +297,3 @@ def _moment(event: Event) -> datetime:
     from datetime import datetime
 
     return datetime.fromisoformat(event["at"])
-
-
-def _nothing(_: object) -> None:
-    """For work whose result is seen elsewhere."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QPaintEvent
 from PySide6.QtWidgets import (
     QApplication,
@@ -15,7 +14,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QMainWindow,
     QMenu,
-    QSplitter,
     QVBoxLayout,
     QWidget,
 )
@@ -23,20 +21,20 @@ from PySide6.QtWidgets import (
 from dermagui import settings
 from dermagui.errors import DermaError
 from dermagui.ui import actions, theme
-from dermagui.ui.desk import EVERYTHING, Desk
+from dermagui.ui.desk import Desk
 from dermagui.ui.jobs import Jobs
 from dermagui.ui.page import Page
 from dermagui.ui.pages import PAGES
 from dermagui.ui.shell import state
 from dermagui.ui.shell.job_strip import JobStrip
 from dermagui.ui.shell.mending import mending
+from dermagui.ui.shell.page_stack import PageStack
 from dermagui.ui.shell.privacy import Privacy
 from dermagui.ui.shell.projects import Projects
 from dermagui.ui.shell.rail import Rail
 from dermagui.ui.shell.start_page import StartPage
 from dermagui.ui.shell.title_strip import TitleStrip
 from dermagui.ui.widgets.bar import Bar, Level
-from dermagui.ui.widgets.pages import Pages
 
 _MENU = (
     "project.new",
@@ -69,18 +67,14 @@ class Window(QMainWindow):
         self.bar = Bar()
         self.held = Bar(lasting=True)
         self.projects = Projects(self.desk, self.bar, self)
-        self.pages = _Pages(self._make_page)
-        self._stale: dict[str, frozenset[str]] = {}
-        self._name = next(iter(PAGES))
-        self._stack = Pages()
-        self._details = Pages()
-        self._middle = QSplitter(Qt.Orientation.Horizontal)
         self._rail = Rail()
         self._actions = {row.id: self._make_action(row) for row in actions.WINDOW}
         self._strip = TitleStrip(self._build_menu(), self._actions["window.palette"], self.show_page)
         self._job_strip = JobStrip(self.jobs)
         begin = [self._actions[id_] for id_ in _BEGIN]
         self._start = StartPage(self.desk, begin)
+        self._middle = PageStack(self.desk, self._make_page, self._start)
+        self.pages = self._middle.made
         self._build()
         self._connect()
         self._allow_for_project(False)
@@ -91,15 +85,11 @@ class Window(QMainWindow):
     # -- building -------------------------------------------------------------------------------
 
     def _make_page(self, name: str) -> Page:
-        """Makes a page, which somebody wants to see now, with the project that is open."""
+        """Makes a page, which somebody wants to see now."""
         page = PAGES[name].kind()(self.desk, self.jobs, *((self.privacy,) if name == "privacy" else ()))
         page.wants.connect(self.show_page)
         page.wants_model.connect(self._chat_with)
         page.setting_changed.connect(self._on_setting_changed)
-        self._stack.addWidget(page)
-        if page.detail is not None:
-            self._details.addWidget(page.detail)
-        page.show_project()
         return page
 
     def _make_action(self, row: actions.Action) -> QAction:
@@ -123,11 +113,6 @@ class Window(QMainWindow):
         self.setWindowTitle("dermagui")
         self.setAcceptDrops(True)
         self.resize(1280, 800)
-        self._stack.addWidget(self._start)
-        self._middle.addWidget(self._stack)
-        self._middle.addWidget(self._details)
-        self._middle.setStretchFactor(0, 1)
-        self._middle.setChildrenCollapsible(False)
         across = QHBoxLayout()
         across.setSpacing(0)
         across.addWidget(self._rail)
@@ -151,10 +136,11 @@ class Window(QMainWindow):
         self._rail.chosen.connect(self.show_page)
         self._job_strip.job.clicked.connect(self.show_jobs)
         self.projects.pictures_dropped.connect(self._on_pictures_dropped)
+        self.projects.busy_with.connect(self._job_strip.show_other)
         self.privacy.changed.connect(lambda: self._strip.show_door(self.privacy.door))
         self.painted.connect(self.privacy.watch)
         self.desk.project_changed.connect(self._on_desk_project_changed)
-        self.desk.rows_changed.connect(self._on_desk_rows_changed)
+        self.desk.rows_changed.connect(self._middle.show_changes)
         self.desk.failed.connect(self.show_error)
         self.desk.saved.connect(self._job_strip.show_saved)
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._on_scheme_changed)
@@ -164,18 +150,12 @@ class Window(QMainWindow):
     @property
     def page(self) -> Page:
         """The page that was chosen; without a project, the ways to one may stand in its place."""
-        return self.pages[self._name]
+        return self._middle.page
 
     def show_page(self, name: str) -> None:
         """Brings a page into view, with what changed while it was not."""
-        if name != self._name:
-            self._leave()
-        self._name = name
-        self._show_chosen()
         self._rail.show_page(name)
-        stale = self._stale.pop(name, frozenset())
-        if stale:
-            self.page.show_changes(stale)
+        self._middle.show_page(name)
 
     def _chat_with(self, model: str) -> None:
         from dermagui.ui.chat.page import ChatPage
@@ -184,26 +164,9 @@ class Window(QMainWindow):
         assert isinstance(self.page, ChatPage)
         self.page.choose_model(model)
 
-    def _leave(self) -> None:
-        if self._name in self.pages:
-            self.page.leave()
-
-    def _show_chosen(self) -> None:
-        lacks = PAGES[self._name].needs_project and self.desk.project is None
-        self._stack.setCurrentWidget(self._start if lacks else self.page)
-        self._show_detail()
-
-    def _show_detail(self) -> None:
-        is_start = self._stack.currentWidget() is self._start
-        detail = None if is_start or state.is_set("window/detail_folded") else self.page.detail
-        if detail is not None:
-            self._details.setCurrentWidget(detail)
-        self._details.setVisible(detail is not None)
-
     def toggle_detail(self) -> None:
         """Folds the detail pane away, or unfolds it."""
-        state.set_mark("window/detail_folded", not state.is_set("window/detail_folded"))
-        self._show_detail()
+        self._middle.toggle_detail()
 
     def show_library(self) -> None:
         """Ctrl+1."""
@@ -253,7 +216,10 @@ class Window(QMainWindow):
         """The keys of this page."""
         from dermagui.ui.shell.palette import KeySheet
 
-        groups = {PAGES[self._name].label(): self.page.actions(), self.tr("Everywhere"): self.actions()}
+        groups = {
+            PAGES[self._middle.name].label(): self.page.actions(),
+            self.tr("Everywhere"): self.actions(),
+        }
         KeySheet(groups, self).open()
 
     def show_report(self) -> None:
@@ -296,23 +262,20 @@ class Window(QMainWindow):
 
     def close_project(self) -> None:
         """Closes the open project."""
-        self._leave()
+        self._middle.leave()
         self.desk.close_project()
 
     # -- what happens ---------------------------------------------------------------------------
 
     def _on_desk_project_changed(self) -> None:
         self.bar.hide()
-        self._stale.clear()
         self._job_strip.forget_saved()
         name = self.desk.folder.name if self.desk.folder else ""
         self.setWindowTitle(f"{name} - dermagui" if name else "dermagui")
         self._strip.show_project(name)
         self._allow_for_project(bool(name))
         self._show_held()
-        for page in self.pages.values():
-            page.show_project()
-        self._show_chosen()
+        self._middle.show_project()
 
     def _allow_for_project(self, is_open: bool) -> None:
         for id_ in ("project.copy", "project.close"):
@@ -332,13 +295,6 @@ class Window(QMainWindow):
             else self.tr("This project is write-protected: you can look at all of it and change nothing.")
         )
         self.held.tell(words.format(**(holder or {})), Level.WARNING)
-
-    def _on_desk_rows_changed(self, kinds: frozenset[str]) -> None:
-        for name, page in self.pages.items():
-            if name == self._name:
-                page.show_changes(kinds)
-            else:
-                self._stale[name] = (self._stale.get(name, frozenset()) | kinds) & EVERYTHING
 
     def show_error(self, error: DermaError) -> None:
         """Says what went wrong, with the page that mends it where there is one."""
@@ -401,25 +357,13 @@ class Window(QMainWindow):
             return
         if answer is Answer.STOP:
             self.jobs.ask_all_to_stop()
-        self._leave()
+        self._middle.leave()
         kept = state.window_state()
         kept.setValue("window/geometry", self.saveGeometry())
         kept.setValue("window/middle", self._middle.saveState())
         self.desk.close()
         self.jobs.let_go()
         super().closeEvent(event)
-
-
-class _Pages(dict[str, Page]):
-    """The pages that were made so far; one that is asked for and is not there is made."""
-
-    def __init__(self, make: Callable[[str], Page]) -> None:
-        super().__init__()
-        self._make = make
-
-    def __missing__(self, name: str) -> Page:
-        page = self[name] = self._make(name)
-        return page
 
 
 def chosen_theme() -> str:

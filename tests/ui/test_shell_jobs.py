@@ -86,8 +86,68 @@ def _start(window: Window, parameters: dict[str, Any], wait_until: Wait) -> str:
 def test_what_was_done_is_found_again(opened: Window, wait_until: Wait) -> None:
     wait_until(lambda: _page(opened)._model.rowCount() == 2)
     assert _cells(opened)[:2] == ["Generating", "Done"]
-    assert _page(opened).action("jobs.resume").isEnabled()
-    assert not _page(opened).action("jobs.stop").isEnabled()
+    for name in ("resume", "retry", "stop", "pause"):
+        assert not _page(opened).action(f"jobs.{name}").isEnabled(), name
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "figures", "resumes", "retries"),
+    [
+        ("generate", "done", {"left": 0, "counts": {"answered": 3}}, False, False),
+        ("generate", "done", {"left": 4, "counts": {"answered": 3}}, True, False),
+        ("generate", "done", {"left": 0, "counts": {"answered": 3, "blocked": 1}}, False, True),
+        ("generate", "failed", None, True, True),
+        ("generate", "running", None, False, False),
+        ("export", "done", {"pairs": 3}, False, False),
+        ("export", "died", None, True, False),
+        ("add", "stopped", {"files": 3}, True, False),
+    ],
+)
+def test_what_is_left_can_be_resumed_and_what_failed_retried(
+    opened: Window,
+    wait_until: Wait,
+    kind: str,
+    state: str,
+    figures: dict[str, Any] | None,
+    resumes: bool,
+    retries: bool,
+) -> None:
+    page = _page(opened)
+    wait_until(lambda: page._model.rowCount() == 2 and opened.desk.is_idle)
+    row = page._model.rows[0] | {"kind": kind, "state": state, "figures": figures, "error": None}
+    page._model.show_rows([row], {})
+    page._table.selectRow(0)
+    page._show_selected()
+    assert page.action("jobs.resume").isEnabled() is resumes
+    assert page.action("jobs.retry").isEnabled() is retries
+    wait_until(lambda: opened.desk.is_idle)
+
+
+@pytest.mark.parametrize(
+    ("error", "parameters"),
+    [
+        ({"code": "train.stopped", "values": {"name": "first", "step": 4}}, {"resume": "first"}),
+        ({"code": "job.died", "values": {}}, None),
+    ],
+)
+def test_a_training_goes_on_and_is_not_begun_anew(
+    opened: Window,
+    wait_until: Wait,
+    monkeypatch: pytest.MonkeyPatch,
+    error: dict[str, Any],
+    parameters: dict[str, Any] | None,
+) -> None:
+    page = _page(opened)
+    wait_until(lambda: page._model.rowCount() == 2 and opened.desk.is_idle)
+    started: list[tuple[str, dict[str, Any]]] = []
+    monkeypatch.setattr(opened.jobs, "start", lambda kind, asked, **_: started.append((kind, asked)))
+    row = {"kind": "train", "state": "stopped", "figures": {}, "error": error, "parameters": {"name": ""}}
+    page._model.show_rows([page._model.rows[0] | row], {})
+    page._table.selectRow(0)
+    page.resume()
+    wait_until(lambda: opened.desk.is_idle)
+    assert started == ([("train", parameters)] if parameters else [])
+    assert opened.page.name == ("jobs" if parameters else "train")
 
 
 def test_a_job_is_followed_paused_and_resumed(

@@ -49,7 +49,7 @@ def test_nothing_may_leave_until_a_source_is_marked(opened: Window, wait_until: 
     assert _words(opened)[1] == "Images: stay here"
     _mark(opened, "PAD", may_leave=True)
     wait_until(lambda: _words(opened)[0] == "Network: on")
-    assert _words(opened)[1] == "Images: may go to Google from: PAD"
+    assert _words(opened)[1] == "Images: may go to Google from “PAD”"
     assert opened._strip.images.styleSheet(), "it is not lit"
 
 
@@ -134,6 +134,20 @@ def test_the_ledger_is_filtered_and_exported_as_it_is_kept(
     with (tmp_path / "ledger.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["host"], row["bytes"]) for row in rows] == [("hub.example.org", "1234")] * 2
+
+
+def test_what_went_to_this_same_computer_is_not_counted_as_left(window: Window, wait_until: Wait) -> None:
+    write_ledger(Purpose.LIST_MODELS, "127.0.0.1", bytes=0)
+    write_ledger(Purpose.DOWNLOAD, "hub.example.org", bytes=1)
+    write_ledger(Purpose.LIST_MODELS, "localhost", bytes=0)
+    window.show_privacy()
+    table = window.page.findChild(QTableView)
+    wait_until(lambda: table.model().rowCount() == 1)
+    assert table.model().index(0, 2).data() == "hub.example.org"
+    local = next(box for box in window.page.findChildren(QCheckBox) if box.text().endswith("computer: 2"))
+    QTest.keyClick(local, Qt.Key.Key_Space)
+    hosts = [table.model().index(row, 2).data() for row in range(table.model().rowCount())]
+    assert hosts == ["this computer", "hub.example.org", "this computer"]
 
 
 def test_a_line_of_a_purpose_that_is_not_known_is_still_shown(application: object) -> None:

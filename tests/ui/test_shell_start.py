@@ -299,9 +299,12 @@ def test_the_welcome_is_walked_by_keys_and_comes_only_once(window: Window, wait_
     window.show_welcome()
     welcome = window.findChild(Welcome)
     assert not state.is_set(SEEN)
+    place = welcome.back.geometry()
     for page in (1, 2, 3):
         QTest.keyClick(welcome, Qt.Key.Key_Return)
         assert welcome.stack.currentIndex() == page
+        QApplication.processEvents()
+        assert welcome.back.geometry() == place, "Back stands where it stood, and never where Next did"
     QTest.mouseClick(welcome.back, Qt.MouseButton.LeftButton)
     assert welcome.stack.currentIndex() == 2
     QTest.mouseClick(welcome.skip, Qt.MouseButton.LeftButton)
@@ -334,7 +337,9 @@ def test_the_demo_is_made_by_a_child_and_opened(window: Window, wait_until: Wait
         window.findChild(Welcome).reject()
         window.open_demo()
         assert asked == [["demo-project", str(made)]], "asked for twice, it is made once"
+        assert window._job_strip.job.accessibleName() == "Making the demo"
         wait_until(lambda: window.desk.project and window.desk.is_idle)
+    assert window._job_strip.job.accessibleName() == "No job is running"
     found: list[tuple[int, dict[str, int]]] = []
     window.desk.ask(
         lambda store: (images.count_images(store), pairs.count_pairs(store)), found.append, owner=window

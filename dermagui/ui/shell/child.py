@@ -21,7 +21,7 @@ class Child(QObject):
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
         self._process: QProcess | None = None
-        self._then: Callable[[Answer], object] = _nothing
+        self._then: Callable[[Answer], object] | None = None
 
     def run(self, arguments: list[str], then: Callable[[Answer], object]) -> None:
         """Starts the command; ``then`` gets what it printed, or ``{"error": …}``.
@@ -71,7 +71,8 @@ class Child(QObject):
             answer = json.loads(text)
         except ValueError:
             answer = _DIED
-        self._then(answer if isinstance(answer, dict) else _DIED)
+        if self._then is not None:
+            self._then(answer if isinstance(answer, dict) else _DIED)
 
     def _on_process_error(self, error: QProcess.ProcessError) -> None:
         if error is QProcess.ProcessError.FailedToStart:
@@ -79,7 +80,3 @@ class Child(QObject):
 
 
 _DIED: Answer = {"error": {"code": "child.died", "values": {}}}
-
-
-def _nothing(*_: object) -> None:
-    """For nobody who waits."""

@@ -16,6 +16,7 @@ class JobStrip(QFrame):
     def __init__(self, jobs: Jobs) -> None:
         super().__init__()
         self._jobs = jobs
+        self._other = ""
         self.job = QToolButton()
         self.job.setIcon(icon("jobs"))
         self.job.setIconSize(QSize(18, 18))
@@ -50,16 +51,22 @@ class JobStrip(QFrame):
         moment = QLocale().toString(QTime.currentTime(), QLocale.FormatType.ShortFormat)
         self.saved.setText(self.tr("Saved {time}").format(time=moment))
 
+    def show_other(self, text: str) -> None:
+        """Something is under way that is no job of a project, such as the making of one; empty: no more."""
+        self._other = text
+        self._show()
+
     def forget_saved(self) -> None:
         """Another project is open, in which nothing was written yet."""
         self.saved.clear()
 
     def _show(self, *_: object) -> None:
         followed = next(iter(self._jobs.running.values()), None)
-        for widget in (self._progress, self.stop):
-            widget.setVisible(followed is not None)
+        self._progress.setVisible(followed is not None or bool(self._other))
+        self.stop.setVisible(followed is not None)
         if followed is None:
-            say_beside_icon(self.job, self.tr("No job is running"))
+            self._progress.setRange(0, 0)
+            say_beside_icon(self.job, self._other or self.tr("No job is running"))
             return
         from dermagui.ui.shell.words import job_words
 

@@ -24,7 +24,7 @@ from dermagui import logs
 from dermagui.errors import UserError
 from dermagui.jobs.report import Event, last_events
 from dermagui.jobs.work import job_folder
-from dermagui.records import JobState
+from dermagui.records import JobState, RequestState
 from dermagui.storage import jobs as job_rows
 from dermagui.storage.database import Row
 from dermagui.ui import texts, theme
@@ -37,6 +37,9 @@ from dermagui.ui.widgets.bar import Bar
 
 _RETRY = {"generate": {"retry_refused": True}}
 """Kind → what is added to its parameters where a person wants what failed to be tried again."""
+_FAILED = (RequestState.BLOCKED, RequestState.TRUNCATED, RequestState.INVALID, RequestState.PERMANENT)
+_OF_TRAININGS = ("train.stopped", "train.failed")
+"""How a job ends that leaves a training from which one can go on."""
 _OUTPUT_BYTES = 20_000
 
 
@@ -164,8 +167,8 @@ class JobsPage(Page):
         pausing = row is not None and self.jobs.is_stopping(row["id"])
         self.action("jobs.pause").setEnabled(running and not pausing)
         self.action("jobs.stop").setEnabled(running)
-        self.action("jobs.resume").setEnabled(row is not None and not running)
-        self.action("jobs.retry").setEnabled(row is not None and not running and row["kind"] in _RETRY)
+        self.action("jobs.resume").setEnabled(row is not None and _can_resume(row))
+        self.action("jobs.retry").setEnabled(row is not None and _can_retry(row))
         self.action("jobs.folder").setEnabled(row is not None)
         if row is None:
             self._log.clear()
@@ -200,8 +203,14 @@ class JobsPage(Page):
 
     def resume(self) -> None:
         """Starts the selected job again: what was done counts."""
-        if (row := self._selected()) is not None:
-            self._start(row["kind"], row["parameters"])
+        row = self._selected()
+        if row is None:
+            return
+        parameters = _to_resume(row)
+        if parameters is None:
+            self.wants.emit("train")
+        else:
+            self._start(row["kind"], parameters)
 
     def retry(self) -> None:
         """Starts it again, and asks again what was refused."""
@@ -227,6 +236,32 @@ class JobsPage(Page):
                 error, self.tr("Open settings"), partial(self.wants.emit, "settings")
             ),
         )
+
+
+def _can_resume(row: Row) -> bool:
+    """Whether something of the job is left to do: one that is done may have had a limit."""
+    if row["state"] == JobState.DONE:
+        return bool((row["figures"] or {}).get("left"))
+    return bool(row["state"] != JobState.RUNNING)
+
+
+def _can_retry(row: Row) -> bool:
+    """Whether asking again could bring answers that a service refused."""
+    counts = (row["figures"] or {}).get("counts", {})
+    failed = row["state"] != JobState.DONE or any(counts.get(state) for state in _FAILED)
+    return row["kind"] in _RETRY and row["state"] != JobState.RUNNING and failed
+
+
+def _to_resume(row: Row) -> Row | None:
+    """The parameters that go on with a job: a training goes on by its name, where its end tells it.
+
+    None where only the page Train knows which training it was.
+    """
+    parameters: Row = row["parameters"]
+    if row["kind"] != "train" or parameters.get("resume") or parameters.get("dry_run"):
+        return parameters
+    name = (row["error"] or {}).get("values", {}).get("name")
+    return {"resume": name} if name and row["error"]["code"] in _OF_TRAININGS else None
 
 
 def _key() -> str:

@@ -18,7 +18,7 @@ from PySide6.QtCore import (
     Qt,
 )
 
-from dermagui.network import Purpose
+from dermagui.network import Purpose, is_loopback
 from dermagui.ui.shell.words import whole
 
 Index = QModelIndex | QPersistentModelIndex
@@ -36,7 +36,10 @@ _PURPOSES: dict[str, str] = {
 
 
 class LedgerModel(QAbstractTableModel):
-    """Newest first; ``show_only`` keeps the lines that hold every word of a text."""
+    """Newest first; ``show_only`` keeps the lines that hold every word of a text.
+
+    What went to a server on this same computer, as a rehearsal's does, never left: it is shown on demand.
+    """
 
     TITLES: ClassVar[tuple[str, ...]] = (
         str(QT_TRANSLATE_NOOP("ledger", "When")),
@@ -51,6 +54,7 @@ class LedgerModel(QAbstractTableModel):
         super().__init__(parent)
         self._all: list[tuple[str, dict[str, Any]]] = []
         self._words: list[str] = []
+        self._with_local = False
         self._shown: Lines = []
 
     def show_lines(self, lines: Lines) -> None:
@@ -63,10 +67,24 @@ class LedgerModel(QAbstractTableModel):
         self._words = text.casefold().split()
         self._filter()
 
+    def show_local(self, wanted: bool) -> None:
+        """Shows what stayed on this computer as well, or no more."""
+        self._with_local = wanted
+        self._filter()
+
     def _filter(self) -> None:
         self.beginResetModel()
-        self._shown = [line for text, line in self._all if all(word in text for word in self._words)]
+        self._shown = [
+            line
+            for text, line in self._all
+            if (self._with_local or not _is_local(line)) and all(word in text for word in self._words)
+        ]
         self.endResetModel()
+
+    @property
+    def local_count(self) -> int:
+        """How many of all lines tell of what stayed on this computer."""
+        return sum(_is_local(line) for _, line in self._all)
 
     @property
     def lines(self) -> Lines:
@@ -96,13 +114,19 @@ class LedgerModel(QAbstractTableModel):
         return None
 
 
+def _is_local(line: dict[str, Any]) -> bool:
+    return is_loopback(str(line.get("host") or ""))
+
+
 def _cells(line: dict[str, Any]) -> tuple[str, ...]:
     at = QDateTime.fromString(line.get("at") or "", Qt.DateFormat.ISODateWithMs).toLocalTime()
     purpose = str(line.get("purpose") or "")
     return (
         QLocale().toString(at, QLocale.FormatType.ShortFormat) if at.isValid() else "",
         QCoreApplication.translate("ledger", _PURPOSES.get(purpose, purpose)) if purpose else "",
-        str(line.get("host") or ""),
+        QCoreApplication.translate("ledger", "this computer")
+        if _is_local(line)
+        else str(line.get("host") or ""),
         whole(line.get("bytes") or 0),
         str(line.get("image_sha256") or "")[:12],
         str(line.get("state") or line.get("project_unreadable") or ""),

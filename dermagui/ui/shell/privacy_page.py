@@ -50,6 +50,9 @@ class PrivacyPage(Page):
         self._filter.setPlaceholderText(self.tr("Words to look for: a host, a date, an image, an outcome"))
         self._filter.setClearButtonEnabled(True)
         self._filter.textChanged.connect(self._on_filter_changed)
+        self._local = QCheckBox()
+        self._local.hide()
+        self._local.toggled.connect(self._on_local_toggled)
         self._count = QLabel()
         self._export = QPushButton(self.tr("Export as CSV…"))
         self._export.clicked.connect(self._on_export_clicked)
@@ -96,6 +99,7 @@ class PrivacyPage(Page):
         column.addSpacing(2 * theme.GRID)
         column.addWidget(ledger)
         column.addLayout(across)
+        column.addWidget(self._local)
         column.addWidget(self._table, 1)
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -115,10 +119,18 @@ class PrivacyPage(Page):
 
     def _on_read(self, lines: Lines) -> None:
         self._model.show_lines(lines)
+        local = self._model.local_count
+        words = self.tr("Also show what a rehearsal or a test asked of this same computer: {count}")
+        self._local.setText(words.format(count=whole(local)))
+        self._local.setVisible(local > 0)
         self._show_count()
 
     def _on_filter_changed(self, text: str) -> None:
         self._model.show_only(text)
+        self._show_count()
+
+    def _on_local_toggled(self, wanted: bool) -> None:
+        self._model.show_local(wanted)
         self._show_count()
 
     def _show_count(self) -> None:

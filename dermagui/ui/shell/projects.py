@@ -26,6 +26,9 @@ class Projects(QObject):
     pictures_dropped = Signal(object)
     """Paths that were dropped before there was a project to add them to; now there is."""
 
+    busy_with = Signal(str)
+    """What is under way, in words; empty when it is over."""
+
     def __init__(self, desk: Desk, bar: Bar, window: QWidget) -> None:
         super().__init__(window)
         self._dropped: list[Path] = []
@@ -98,6 +101,7 @@ class Projects(QObject):
             return
         folder = paths.data_folder() / "demo"
         self._bar.tell(self.tr("The demo is being drawn and rehearsed; that takes half a minute or less…"))
+        self.busy_with.emit(self.tr("Making the demo"))
         from dermagui.ui.shell.child import Child
 
         self._demo = Child(self)
@@ -106,6 +110,7 @@ class Projects(QObject):
     def _on_demo_made(self, answer: dict[str, object]) -> None:
         self._demo = None
         self._bar.hide()
+        self.busy_with.emit("")
         if answer.get("error"):
             from dermagui.ui.shell.child import Child
 

@@ -89,9 +89,9 @@ def _image_words(strip: TitleStrip, door: Door) -> str:
         return strip.tr("Images: stay here")
     first, more = door.leaving[0], len(door.leaving) - 1
     if more:
-        words = strip.tr("Images: may go to {receiver} from: {source} and %n more", "", more)
+        words = strip.tr("Images: may go to {receiver} from “{source}” and %n more", "", more)
     else:
-        words = strip.tr("Images: may go to {receiver} from: {source}")
+        words = strip.tr("Images: may go to {receiver} from “{source}”")
     return words.format(receiver=door.receiver, source=first)
 
 

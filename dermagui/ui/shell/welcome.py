@@ -58,7 +58,12 @@ class Welcome(QDialog):
         self._show_page(0)
 
     def _build(self) -> None:
+        for button in (self.skip, self.back):
+            button.setAutoDefault(False)  # or Return would press the one that has the focus by chance
         self.onward.setDefault(True)
+        stays = self.onward.sizePolicy()
+        stays.setRetainSizeWhenHidden(True)  # or Back would come to stand under a hand that presses Next
+        self.onward.setSizePolicy(stays)
         self.skip.clicked.connect(self.reject)
         self.back.clicked.connect(lambda: self._show_page(self.stack.currentIndex() - 1))
         self.onward.clicked.connect(lambda: self._show_page(self.stack.currentIndex() + 1))
@@ -93,11 +98,12 @@ class Welcome(QDialog):
         self.look.activated.connect(self._on_look_activated)
         page, column = _page(self.tr("Language and look"))
         form = QFormLayout()
+        form.setHorizontalSpacing(2 * theme.GRID)
+        form.setVerticalSpacing(theme.GRID)
+        form.addRow(self.tr("Language"), QLabel(self.tr("English, the only one so far")))
         form.addRow(self.tr("&Look"), self.look)
         column.addLayout(form)
-        language = self.tr(
-            "dermagui speaks English so far. Dates and numbers follow your system: {date} and {number}."
-        )
+        language = self.tr("Dates and numbers follow your system: {date} and {number}.")
         date = QLocale().toString(QDate.currentDate(), QLocale.FormatType.LongFormat)
         number = QLocale().toString(1234.5, "f", 1)
         column.addWidget(_text(language.format(date=date, number=number)))
