@@ -3,6 +3,7 @@
 # make test    every check: lint, format, types, import table, tests
 # make run     the window, or a command:  make run ARGS="images MY_PROJECT"
 # make bench   the figures of the README
+# make phantom makes the model that ships anew: a tiny one that looks at drawn shapes; half an hour or more
 # make app     freezes the program into dist/dermagui, which needs no Python
 # make deb     packs that folder as a Debian package
 # make lock    write the locks anew from pyproject.toml;  make lock UPGRADE=--upgrade  takes the newest
@@ -19,7 +20,7 @@ PIP := $(IN_VENV)python -m pip --disable-pip-version-check --no-input
 # Two installers in one environment get in each other's way.
 .NOTPARALLEL:
 
-.PHONY: demo test run bench app deb lock clean
+.PHONY: demo test run bench phantom app deb lock clean
 
 # The demo needs no chat engine: that is compiled meanwhile, and goes on after it where it takes longer.
 demo: $(VENV)/app.stamp
@@ -38,6 +39,9 @@ run: $(VENV)/app.stamp
 
 bench: $(VENV)/dev.stamp $(ENGINE)
 	$(IN_VENV)python -m tests.bench $(ARGS)
+
+phantom: $(VENV)/dev.stamp $(ENGINE) $(VENV)/training.stamp
+	$(IN_VENV)python packaging/build_phantom.py
 
 app: $(VENV)/build.stamp $(ENGINE)
 	$(IN_VENV)python packaging/build_app.py

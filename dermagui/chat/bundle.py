@@ -1,7 +1,9 @@
 """Bundles: a model, its projector, and all that is known of both, in one folder of the data folder.
 
 ``bundles/NAME/`` holds ``bundle.json``, ``model.gguf``, where there is one ``mmproj.gguf``, and where the
-model's own chat template is not to be used ``template.jinja``. The folders are the registry.
+model's own chat template is not to be used ``template.jinja``. The folders are the registry. One bundle ships
+with the program, ``resources/phantom``: it is found by its name like the others, unless one of the user's own
+bears that, and stays.
 """
 
 from __future__ import annotations
@@ -127,20 +129,24 @@ def bundles_folder() -> Path:
     return folder
 
 
-def scan_bundles() -> dict[str, Bundle | DermaError]:
-    """Every bundle by its name, or why it cannot be read."""
+def scan_bundles(*, shipped: bool = False) -> dict[str, Bundle | DermaError]:
+    """Every bundle of the user's by its name, or why it cannot be read; ``shipped``: and what came with the
+    program, behind them.
+    """
     found: dict[str, Bundle | DermaError] = {}
-    for folder in sorted(bundles_folder().iterdir(), key=lambda folder: folder.name.casefold()):
-        if folder.is_dir() and not folder.name.startswith("."):
+    for folder in sorted(_own_folders(), key=lambda folder: folder.name.casefold()):
+        if folder.is_dir():
             try:
                 found[folder.name] = read_bundle(folder)
             except DermaError as error:
                 found[folder.name] = error
-    return found
+    taken = {name.casefold() for name in found}
+    more = [folder for folder in _shipped_folders() if shipped and folder.name.casefold() not in taken]
+    return found | {folder.name: read_bundle(folder) for folder in more}
 
 
 def list_bundles() -> list[Bundle]:
-    """The bundles that can be read, by name."""
+    """The user's own bundles that can be read, by name."""
     return [bundle for bundle in scan_bundles().values() if isinstance(bundle, Bundle)]
 
 
@@ -228,8 +234,12 @@ def check_bundle(bundle: Bundle, listener: Listener) -> None:
 
 
 def remove_bundle(name: str) -> None:
-    """Removes a bundle; files that were linked stay where they came from. Raises ``bundle.not_found``."""
+    """Removes a bundle; files that were linked stay where they came from. Raises ``UserError``:
+    ``bundle.not_found``, ``bundle.shipped``.
+    """
     folder = _folder_of(name)
+    if folder in _shipped_folders():
+        raise UserError("bundle.shipped", name=folder.name)
     part = _part_folder()
     try:
         folder.rename(part)  # so that it is gone at once or not at all
@@ -253,9 +263,17 @@ def _free_folder(name: str) -> Path:
     return bundles_folder() / name
 
 
+def _own_folders() -> list[Path]:
+    return [folder for folder in bundles_folder().iterdir() if not folder.name.startswith(".")]
+
+
+def _shipped_folders() -> list[Path]:
+    return [path.parent for path in paths.resources().glob(f"phantom/{MANIFEST_NAME}")]
+
+
 def _folder_of(name: str) -> Path:
-    folders = [folder for folder in bundles_folder().iterdir() if not folder.name.startswith(".")]
-    for folder in sorted(folders, key=lambda folder: folder.name != name):
+    folders = [*sorted(_own_folders(), key=lambda folder: folder.name != name), *_shipped_folders()]
+    for folder in folders:
         if folder.name.casefold() == name.casefold():
             return folder
     raise UserError("bundle.not_found", name=name, known=sorted(folder.name for folder in folders))

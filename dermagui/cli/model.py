@@ -266,7 +266,7 @@ class Console:
 def _list(arguments: Arguments) -> int:
     from dermagui.chat.bundle import Bundle, scan_bundles
 
-    found = scan_bundles()
+    found = scan_bundles(shipped=True)
     if arguments.json:
         print_json({"models": [_as_row(bundle) for bundle in found.values() if isinstance(bundle, Bundle)]})
     for bundle in found.values():
@@ -277,6 +277,7 @@ def _list(arguments: Arguments) -> int:
             print(
                 f"{bundle.name}: {bundle.architecture}, {_count(bundle.parameters)} parameters, "
                 f"{bundle.quantization}, {_size(bundle.size_bytes)}, {sight}"
+                + (f". {bundle.about.terms}" if bundle.about.terms else "")
             )
     return 0
 

@@ -169,6 +169,9 @@ def say_what_was_not_run(tour: Tour) -> None:
             "Gemini itself",
             "Not asked: it needs a key and money. The code that asks it ran against the rehearsal server.",
         ),
-        ("Training and chat", "Not part of this tour; it needs no GPU."),
+        (
+            "Training",
+            "Not part of this tour: it has an environment of its own, of 2 GB. The phantom model came of it.",
+        ),
     ):
         tour.stages.append(Stage(title, story, Nature.NOT_RUN))

@@ -150,16 +150,20 @@ def draw_phantoms(folder: Path, count: int = 24, seed: int = 7) -> PhantomSet:
     """
     if count < FEWEST_PHANTOMS:
         raise ValueError(f"at least {FEWEST_PHANTOMS} phantoms are needed, not {count}")
-    hashes: list[int] = []
-    pictures = _plan_pictures(random.Random(seed))
-    drawn = [_draw_phantom(folder, number, next(pictures), hashes) for number in range(1, count + 1)]
-    images, planted = _plant_faults(folder, drawn)
+    images, planted = _plant_faults(folder, draw_unplanted(folder, count, seed))
     metadata_path = folder / "metadata.csv"
     with metadata_path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         writer.writerows(phantom.values for phantom in images)
     return PhantomSet(folder, metadata_path, tuple(images), planted)
+
+
+def draw_unplanted(folder: Path, count: int, seed: int) -> list[Phantom]:
+    """Draw ``count`` phantoms alone: without planted faults, and without a metadata file."""
+    hashes: list[int] = []
+    pictures = _plan_pictures(random.Random(seed))
+    return [_draw_phantom(folder, number, next(pictures), hashes) for number in range(1, count + 1)]
 
 
 def _plan_pictures(dice: random.Random) -> Iterator[_Plan]:

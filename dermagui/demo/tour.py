@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from dermagui.demo import deciding, leaving, making
+from dermagui.demo import asking, deciding, leaving, making
 from dermagui.demo.audit import fingerprint_files
 from dermagui.demo.phantoms import PhantomSet, draw_phantoms
 from dermagui.demo.rehearsal import Rehearsal, kill
@@ -96,6 +96,7 @@ def _walk(tour: Tour) -> None:
         making.generate(tour, server, plan, previewed)
         pairs = deciding.review(tour, {row["image"]: row["sha256"] for row in readable})
         deciding.export(tour, pairs)
+        asking.ask_phantom(tour)
         leaving.pass_the_door(tour, server)
         leaving.forget(tour, pairs)
         leaving.check_nothing_is_left(tour, server)

@@ -360,7 +360,7 @@ def test_not_found_names_what_is_there(qwen: Pair) -> None:
     add_model(qwen.model, None, None, Ear())
     with pytest.raises(UserError) as refused:
         find_bundle("other")
-    assert refused.value.values == {"name": "other", "known": ["qwen"]}
+    assert refused.value.values == {"name": "other", "known": ["phantom", "qwen"]}
 
 
 def change(bundle: Bundle, **changes: object) -> None:

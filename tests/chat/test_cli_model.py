@@ -80,11 +80,14 @@ def test_add_list_remove(qwen: Pair, dermagui_home: Path) -> None:
     added = run("model", "add", qwen.model, "--name", "Skin")
     assert added.out == ""
     assert "'qwen-mmproj.gguf'" in added.err
-    (row,) = run("model", "list", "--json").json["models"]
+    row, shipped = run("model", "list", "--json").json["models"]
+    assert shipped["name"] == "phantom"
     assert row["name"] == "Skin"
     assert row["files"]["model"]["origin"] == "qwen.gguf"
     assert row["image"]["merge"] == 2
-    assert run("model", "list").out.startswith("Skin: qwen2vl, ")
+    listed = run("model", "list").out
+    assert listed.startswith("Skin: qwen2vl, ")
+    assert listed.endswith("It knows drawn shapes, nothing about skin.\n")
     assert run("model", "add", qwen.model, "--name", "skin", code=3).out == ""
     assert run("model", "remove", "skin").err == "Removed skin.\n"
     assert run("model", "remove", "skin", code=3).out == ""
@@ -129,7 +132,7 @@ def test_a_broken_bundle_does_not_hide_the_others(qwen: Pair, dermagui_home: Pat
         run("model", "add", qwen.model, "--name", name)
     (dermagui_home / "data" / "bundles" / "bad" / "bundle.json").write_text("{")
     done = run("model", "list", "--json")
-    assert [row["name"] for row in done.json["models"]] == ["good"]
+    assert [row["name"] for row in done.json["models"]] == ["good", "phantom"]
     assert done.err
 
 

@@ -1,7 +1,9 @@
-"""Makes a tiny Gemma 3 of random weights, like a base from the hub: ``python tiny_gemma.py FOLDER TEXT``.
+"""Makes a tiny Gemma 3 of random weights, like a base from the hub: ``python tiny_gemma.py FOLDER TEXT
+[WIDTH EYES]``.
 
 Runs in the training environment. ``TEXT`` is a file whose words the tokenizer learns. Widths of 256, so that
-K-quants are real; all layers see a window, as the first five of a real one do.
+K-quants are real, unless another ``WIDTH`` is named; ``EYES`` are the layers that look. All layers see a
+window, as the first five of a real one do.
 """
 
 from __future__ import annotations
@@ -84,17 +86,17 @@ def make_tokenizer(words: bytes) -> GemmaTokenizer:
     return tokenizer
 
 
-def make_config(vocabulary: dict[str, int]) -> Gemma3Config:
+def make_config(vocabulary: dict[str, int], width: int, eyes: int) -> Gemma3Config:
     """A Gemma 3 in small."""
-    shape = {"hidden_size": WIDTH, "intermediate_size": 2 * WIDTH, "num_attention_heads": 4}
+    shape = {"hidden_size": width, "intermediate_size": 2 * width, "num_attention_heads": 4}
     return Gemma3Config(
         text_config={
             **shape,
             "vocab_size": len(vocabulary),
             "num_hidden_layers": LAYERS,
             "num_key_value_heads": 2,
-            "head_dim": 64,
-            "query_pre_attn_scalar": 64,
+            "head_dim": width // 4,
+            "query_pre_attn_scalar": width // 4,
             "sliding_window": 512,
             "layer_types": ["sliding_attention"] * LAYERS,
             "max_position_embeddings": 2048,
@@ -105,7 +107,7 @@ def make_config(vocabulary: dict[str, int]) -> Gemma3Config:
             "bos_token_id": 2,
             "tie_word_embeddings": True,
         },
-        vision_config={**shape, "num_hidden_layers": 2, "image_size": SIDE, "patch_size": PATCH},
+        vision_config={**shape, "num_hidden_layers": eyes, "image_size": SIDE, "patch_size": PATCH},
         mm_tokens_per_image=IMAGE_TOKENS,
         boi_token_index=vocabulary[MARKS[2]],
         eoi_token_index=vocabulary[MARKS[3]],
@@ -115,15 +117,15 @@ def make_config(vocabulary: dict[str, int]) -> Gemma3Config:
     )
 
 
-def main(folder: Path, text: str) -> None:
+def main(folder: Path, text: str, width: int = WIDTH, eyes: int = LAYERS) -> None:
     """Writes the base."""
     folder.mkdir(parents=True)
     words = learn_words(text)
     (folder / "tokenizer.model").write_bytes(words)
     tokenizer = make_tokenizer(words)
     torch.manual_seed(0)
-    model = Gemma3ForConditionalGeneration(make_config(tokenizer.get_vocab()))
-    torch.nn.init.normal_(model.model.multi_modal_projector.mm_input_projection_weight, std=WIDTH**-0.5)
+    model = Gemma3ForConditionalGeneration(make_config(tokenizer.get_vocab(), width, eyes))
+    torch.nn.init.normal_(model.model.multi_modal_projector.mm_input_projection_weight, std=width**-0.5)
     model.generation_config.eos_token_id = model.config.eos_token_id
     model.save_pretrained(folder)
     weights = load_file(folder / "model.safetensors")
@@ -137,4 +139,4 @@ def main(folder: Path, text: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]).read_text(encoding="utf-8"))
+    main(Path(sys.argv[1]), Path(sys.argv[2]).read_text(encoding="utf-8"), *map(int, sys.argv[3:]))
