@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dermagui.cli.console import (
     Arguments,
@@ -17,6 +17,9 @@ from dermagui.cli.console import (
     say,
     say_progress,
 )
+
+if TYPE_CHECKING:
+    from dermagui.training.history import PastRun
 
 
 def declare(commands: Commands) -> None:
@@ -180,44 +183,30 @@ def _say_eval(event: dict[str, Any]) -> None:
 
 def _status(arguments: Arguments) -> int:
     from dermagui.project import Project
-    from dermagui.storage.trainings import list_trainings
+    from dermagui.training.card import run_card
     from dermagui.training.folder import get_training
+    from dermagui.training.history import list_runs
 
     with Project(arguments.project) as project:
         name = arguments.training
-        rows = [get_training(project.store, name)] if name else list_trainings(project.store)
-        told = [_told(project.store.folder, row) for row in rows]
+        uid = get_training(project.store, name)["uid"] if name else ""
+        runs = [run for run in reversed(list_runs(project.store)) if not uid or run.row["uid"] == uid]
     if arguments.json:
-        print_json({"trainings": told})
-        return 0
-    for one in told:
-        left = f", {one['seconds_left']:,.0f} s left" if one["seconds_left"] else ""
-        loss = f", loss {one['loss']:.3f}" if one["loss"] is not None else ""
-        say(f"{one['name']}: {one['state']}, step {one['step']:,} of {one['total']:,}{loss}{left}")
+        print_json({"trainings": [run.as_json() for run in runs]})
+    elif uid:
+        print(run_card(runs[0]))
+    else:
+        for run in runs:
+            _say_run(run)
     return 0
 
 
-def _told(project: Path, row: dict[str, Any]) -> dict[str, Any]:
-    from dermagui.training.folder import runs_folder
-    from dermagui.training.run_state import read_run
-
-    view = read_run(runs_folder(project) / row["uid"])
-    return {
-        "name": row["name"],
-        "uid": row["uid"],
-        "state": view.state.value,
-        "step": view.step,
-        "total": view.total,
-        "loss": view.steps[view.step]["loss"] if view.steps else None,
-        "evals": view.evals,
-        "saved": view.saved,
-        "seconds_left": view.seconds_left,
-        "backend": view.backend,
-        "why": view.reason,
-        "failure": view.failure,
-        "recipe": row["recipe"]["name"],
-        "base": row["base"],
-    }
+def _say_run(run: PastRun) -> None:
+    told = run.as_json()
+    left = f", {told['seconds_left']:,.0f} s left" if told["seconds_left"] else ""
+    loss = f", loss {told['loss']:.3f}" if told["loss"] is not None else ""
+    home = f", at home as {', '.join(model.name for model in run.models)}" if run.models else ""
+    say(f"{told['name']}: {told['state']}, step {told['step']:,} of {told['total']:,}{loss}{left}{home}")
 
 
 def _stop(arguments: Arguments) -> int:

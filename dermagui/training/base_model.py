@@ -62,6 +62,31 @@ class BaseModel:
         return PixelRecipe(max(stride, image_side // stride * stride), stride, "png")
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a base came from, as far as its folder tells."""
+
+    name: str
+    """As the hub calls it; else the name of its folder."""
+    commit: str = ""
+    licence: str = ""
+    """As its owner calls it."""
+    known: bool = False
+    """Whether ``name`` is that of the hub."""
+
+
+def origin_of(folder: Path) -> Origin:
+    """Where the base in a folder came from: a download of this program, or the hub's own cache."""
+    try:
+        told = json.loads((folder / ORIGIN_NAME).read_bytes())
+        return Origin(str(told["name"]), str(told["commit"]), str(told["licence"]), known=True)
+    except (OSError, ValueError, KeyError, TypeError):
+        cached = folder.parent.parent.name
+    if folder.parent.name == "snapshots" and cached.startswith("models--"):
+        return Origin(cached.removeprefix("models--").replace("--", "/", 1), folder.name, known=True)
+    return Origin(folder.name)
+
+
 def find_base(wanted: Path) -> Path:
     """The folder that is meant, like ``local_base``; what is not here is not downloaded.
 

@@ -1,4 +1,6 @@
-"""The model card of a tuned model: what a reader must know before asking it anything, as Markdown."""
+"""Cards as Markdown: of a tuned model, what a reader must know before asking it anything; of a training, how
+it came to be.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ from dermagui.chat.bundle import Bundle
 from dermagui.datasets.card import plain, table
 from dermagui.paths import resources
 from dermagui.storage.database import Row
+from dermagui.training.history import PastRun
 
 CARD_NAME = "README.md"
 
@@ -92,6 +95,46 @@ def model_card(bundle: Bundle, training: Row, kind: str, manifest: Mapping[str, 
             ((role, file.size_bytes, file.sha256) for role, file in bundle.files.items()),
         ),
     )
+
+
+def run_card(run: PastRun) -> str:
+    """The card of a training: base, data, backend and why, settings, figures, and what became of it."""
+    told, origin = run.as_json(), run.origin
+    base = f"{origin.name}, {origin.commit[:12]}" if origin.commit else origin.name
+    facts = {
+        "State": f"{told['state']}, step {told['step']:,} of {told['total']:,}",
+        "Base": base,
+        "Dataset": told["dataset"] or "none of this project",
+        "Data": "with pairs of a rehearsal" if told["simulated"] else "no pairs of a rehearsal",
+        "Recipe": told["recipe"],
+        "Seed": told["seed"],
+        "Backend": f"{told['backend']}: {told['why']}" if told["backend"] else "not chosen yet",
+        "Device": told["device"] or "not known",
+        "Versions": ", ".join(f"{name} {version}" for name, version in told["versions"].items()),
+        "Last loss": _loss(told["loss"]),
+        "Best loss on held-out pairs": _loss(told["best_eval_loss"]),
+        "Begun, ended": f"{told['created_at']}, {told['ended_at'] or 'not yet'}",
+    } | ({"What went wrong": told["failure"]} if told["failure"] else {})
+    titles = ("Model", "Quantization", "Like the trained model", "Clinical gate", "Ready")
+    rows = (
+        (
+            one.name,
+            one.quantization,
+            "yes" if one.parity else "no",
+            one.clinical,
+            "yes" if one.ready else "no",
+        )
+        for one in run.models
+    )
+    home = table(titles, rows) if run.models else "It was not brought home yet."
+    settings = table(("Setting", "Value"), told["settings"].items())
+    fields = table(("Training", told["name"]), facts.items())
+    parts = (f"# {plain(told['name'])}: a training", fields, "## Models", home, "## Settings", settings)
+    return "\n\n".join(parts) + "\n"
+
+
+def _loss(value: float | None) -> str:
+    return f"{value:.4f} nats a token" if value is not None else "none"
 
 
 def _licence_rows(lines: Sequence[Mapping[str, str]]) -> Iterable[tuple[str, str]]:

@@ -19,7 +19,7 @@ from dermagui.jobs.work import Parameters
 from dermagui.paths import display_path
 from dermagui.records import Changes, Progress
 from dermagui.storage.database import Row, Store
-from dermagui.training.base_model import BaseModel, read_base
+from dermagui.training.base_model import BaseModel, origin_of, read_base
 from dermagui.training.card import CARD_NAME, write_card
 from dermagui.training.children import run_native, run_program
 from dermagui.training.clinical import Clinical, ask_cases, choose_cases, labels_of, untested
@@ -296,12 +296,18 @@ def _recipe_of(training: Row) -> Recipe | None:
 
 
 def _about(training: Row, verdicts: Sequence[Verdict], clinical: Clinical) -> About:
-    recipe = _recipe_of(training)
+    origin, recipe = origin_of(Path(training["base"])), _recipe_of(training)
+    own = next((one for one in list_recipes() if one.base == origin.name), None)
+    licence = own.licence if own else origin.licence
+    if not origin.known and recipe:
+        # Nobody knows what lies in that folder; what the recipe says holds for the base that it names.
+        licence = f"not stated; that of {recipe.base}, which the recipe is made for, is {recipe.licence}"
+        own = recipe
     note = " It learnt from a rehearsal, and knows nothing about skin." if training["simulated"] else ""
     return About(
-        licence=recipe.licence if recipe else "",
-        terms=recipe.terms if recipe else "",
-        base=recipe.base if recipe else Path(training["base"]).name,
+        licence=licence,
+        terms=own.terms if own else "",
+        base=f"{origin.name}, {origin.commit[:12]}" if origin.commit else origin.name,
         intended_use=f"Research on the questions of its own dataset.{note}",
         source="trained on this computer",
         training_run=training["uid"],
