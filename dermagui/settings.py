@@ -73,6 +73,7 @@ SETTINGS = {
         Setting("generation.longest_side", 1024),
         Setting("generation.max_output_tokens", 2048),
         Setting("generation.bank", "general-en"),
+        Setting("chat.idle_minutes", 10),
         Setting("hub.endpoint", "https://huggingface.co"),
         # Where the hub sends whoever asks for a large file; a dot in front means every host below.
         Setting("hub.redirect_hosts", ".huggingface.co .hf.co"),

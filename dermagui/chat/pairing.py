@@ -97,6 +97,18 @@ def refuse_projector(model: GgufFile, mmproj: GgufFile) -> None:
         )
 
 
+def refuse_adapter(adapter: GgufFile, model: GgufFile) -> None:
+    """Raises ``UserError`` where a file is no adapter of a model: ``chat.not_an_adapter``,
+    ``chat.adapter_other_model``.
+    """
+    path = display_path(adapter.path)
+    if adapter.facts.kind is not GgufKind.ADAPTER:
+        raise UserError("chat.not_an_adapter", path=path)
+    if adapter.facts.architecture != model.facts.architecture:
+        made_for = adapter.facts.base or adapter.facts.architecture
+        raise UserError("chat.adapter_other_model", path=path, base=made_for)
+
+
 def widths_agree(model: ModelFacts, mmproj: ModelFacts) -> bool:
     """Whether the vectors that a projector makes are as long as those that a model takes.
 

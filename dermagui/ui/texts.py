@@ -115,6 +115,84 @@ INSTEAD: dict[str, str] = {
             "Nothing was exported: all {count} accepted pairs come from a rehearsal; tick “With rehearsed pairs” to export them.",
         )
     ),
+    "bundle.not_found": str(
+        QT_TRANSLATE_NOOP(
+            "texts",
+            "There is no model {name} any more.",
+        )
+    ),
+    "chat.mllama": str(
+        QT_TRANSLATE_NOOP(
+            "texts",
+            "{path} is a Llama 3.2 Vision model (mllama), as DermatoLlama 1.0 is, and llama.cpp cannot run those: it lacks their cross-attention to pictures. Download one of the suggested models, tune a model of your own on a base that runs, or run the original weights with transformers on a GPU.",
+        )
+    ),
+    "chat.is_adapter": str(
+        QT_TRANSLATE_NOOP(
+            "texts",
+            "{path} is an adapter (LoRA) and no model; add its base {base}, then choose the adapter under Answering.",
+        )
+    ),
+    "chat.mmproj_ambiguous": str(
+        QT_TRANSLATE_NOOP(
+            "texts",
+            "Several image parts fit {path}: {candidates}; choose the one that came with it.",
+        )
+    ),
+    "chat.template_syntax": str(
+        QT_TRANSLATE_NOOP(
+            "texts",
+            "The chat template has a mistake in line {line} ({detail}); get another file of this model.",
+        )
+    ),
+    "chat.text_only": str(
+        QT_TRANSLATE_NOOP(
+            "texts",
+            "{name} has no image part, so it cannot look at pictures; add it again with its image part, or choose another model.",
+        )
+    ),
+    "chat.cannot_see": str(
+        QT_TRANSLATE_NOOP(
+            "texts",
+            "This model cannot look at pictures; choose one that does, or ask without a picture.",
+        )
+    ),
+    "hub.gated": str(
+        QT_TRANSLATE_NOOP(
+            "texts",
+            "{repo} is given only to whom its owner lets in: accept its terms at {page}, keep a hub token in the settings, and download again; or add the model from a file.",
+        )
+    ),
+    "hub.terms_not_accepted": str(
+        QT_TRANSLATE_NOOP(
+            "texts",
+            "{name} has terms of its own: read {link}, then accept them.",
+        )
+    ),
+    "hub.unreachable": str(
+        QT_TRANSLATE_NOOP(
+            "texts",
+            "{host} cannot be reached ({detail}); check the network, and download again to go on where it stopped.",
+        )
+    ),
+    "hub.not_a_hub": str(
+        QT_TRANSLATE_NOOP(
+            "texts",
+            "{address} does not answer like a model hub; check its address in the settings.",
+        )
+    ),
+    "hub.redirected": str(
+        QT_TRANSLATE_NOOP(
+            "texts",
+            "The hub sends us to {host}, which is not on the list of hosts in the settings; add it there if you trust it.",
+        )
+    ),
+    "hub.wrong_hash": str(
+        QT_TRANSLATE_NOOP(
+            "texts",
+            "{path} did not arrive as it was sent, and was thrown away; download it again.",
+        )
+    ),
     "train.no_environment": str(
         QT_TRANSLATE_NOOP("texts", "The training environment is not installed; its station Computer does it.")
     ),

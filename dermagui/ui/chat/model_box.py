@@ -21,8 +21,9 @@ from PySide6.QtWidgets import (
 )
 
 from dermagui.ui import texts, theme
+from dermagui.ui.chat.adapter_box import AdapterBox
 from dermagui.ui.chat.desk_work import ModelCard
-from dermagui.ui.chat.words import gigabytes
+from dermagui.ui.chat.words import memory_words
 
 _AUTOMATIC = -1
 
@@ -96,12 +97,9 @@ class ModelBox(QWidget):
             self._about.setText(self._words(card))
 
     def _words(self, card: ModelCard) -> str:
-        needs = self.tr("needs about {needed} of this computer's {memory}")
-        if card.memory_bytes > self._memory_bytes:
-            needs = self.tr("needs about {needed}, more than this computer's {memory}")
         return " · ".join(
             [
-                needs.format(needed=gigabytes(card.memory_bytes), memory=gigabytes(self._memory_bytes)),
+                memory_words(card.memory_bytes, self._memory_bytes),
                 self.tr("licence: {licence}").format(licence=card.licence or self.tr("not stated")),
                 self.tr("sees pictures") if card.sees else self.tr("text only"),
             ]
@@ -122,6 +120,7 @@ class ChatSettings(QScrollArea):
         self.system = QPlainTextEdit()
         self.system.setMaximumHeight(12 * theme.GRID)
         self.system.setTabChangesFocus(True)
+        self.adapter = AdapterBox()
         self.advanced = QCheckBox(self.tr("Show &advanced settings"))
         self.seed = QLineEdit()
         self.seed.setPlaceholderText(self.tr("by chance"))
@@ -149,7 +148,10 @@ class ChatSettings(QScrollArea):
         form.addRow(self.tr("&Chance (temperature)"), self.temperature)
         form.addRow(self.tr("Most &tokens of an answer"), self.max_tokens)
         form.addRow(self.tr("&Said before every chat"), self.system)
+        adapter = QLabel(self.tr("Adapter (LoRA) that the model wears"))
         column.addLayout(form)
+        column.addWidget(adapter)
+        column.addWidget(self.adapter)
         column.addWidget(self.advanced)
         more = _form()
         more.setContentsMargins(0, 0, 0, 0)

@@ -38,6 +38,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "gemini.base_url",
         "gemini.api_version",
     ),
+    str(QT_TRANSLATE_NOOP("settings", "Chat")): ("chat.idle_minutes",),
     str(QT_TRANSLATE_NOOP("settings", "Where models are downloaded from")): (
         "hub.endpoint",
         "hub.redirect_hosts",
@@ -80,6 +81,11 @@ LABELS = {
     "gemini.timeout_seconds": _label(
         QT_TRANSLATE_NOOP("settings", "Wait for an answer at most"),
         unit=QT_TRANSLATE_NOOP("settings", "seconds"),
+    ),
+    "chat.idle_minutes": _label(
+        QT_TRANSLATE_NOOP("settings", "Give a model's memory back"),
+        QT_TRANSLATE_NOOP("settings", "After so long without a question; the next one loads it again."),
+        unit=QT_TRANSLATE_NOOP("settings", "minutes"),
     ),
     "gemini.base_url": _label(
         QT_TRANSLATE_NOOP("settings", "Address of the service"),

@@ -1,0 +1,169 @@
+"""Which model answers, with which adapter: chosen from those that are here, remembered for the next time."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QSettings, Signal
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+from dermagui.ui.chat import desk_work, model_work
+from dermagui.ui.chat.desk_work import ModelCard
+from dermagui.ui.chat.layout import ChatLayout
+from dermagui.ui.chat.models_sheet import ModelsSheet
+from dermagui.ui.desk import Desk
+from dermagui.ui.shell import state
+from dermagui.ui.widgets.bar import Level
+
+_MODEL, _ADVANCED = "chat/model", "chat/advanced"
+_KEPT_NUMBERS = ("temperature", "max_tokens", "context_tokens", "image_tokens", "threads", "gpu_layers")
+
+
+class Choosing(QObject):
+    """Fills the picker, and shows where models come from while there is none, or somebody wants one more."""
+
+    changed = Signal()
+    """There are other models, or another one is chosen."""
+    failed = Signal(object)
+    """A ``DermaError``."""
+
+    def __init__(self, desk: Desk, parts: ChatLayout, page: QWidget) -> None:
+        super().__init__(page)
+        self._desk, self._parts = desk, parts
+        self._wanted = ""
+        self._is_wanted = False
+        """Whether the user asked for the sheet."""
+        self.cards: list[ModelCard] = []
+        self.memory_bytes = 0
+        self.sheet = ModelsSheet(desk, parts.bar)
+        parts.add_view(self.sheet)
+        self._restore()
+        self._connect()
+
+    def _connect(self) -> None:
+        self.sheet.came.connect(self._on_came)
+        self.sheet.left.connect(self.close_sheet)
+        models, settings = self._parts.models, self._parts.settings
+        models.picker.activated.connect(lambda _: self._keep(_MODEL, models.name))
+        models.chosen.connect(self._on_chosen)
+        settings.context_tokens.editingFinished.connect(self.look)
+        settings.advanced.toggled.connect(lambda on: state.set_mark(_ADVANCED, on))
+        for name in _KEPT_NUMBERS:
+            getattr(settings, name).valueChanged.connect(partial(self._keep, f"chat/{name}"))
+        settings.adapter.wanted.connect(self.choose_adapter)
+        settings.adapter.changed.connect(self._keep_adapter)
+
+    # -- what is remembered ---------------------------------------------------------------------
+
+    def _restore(self) -> None:
+        settings, kept = self._parts.settings, state.window_state()
+        self._wanted = str(kept.value(_MODEL, ""))
+        settings.advanced.setChecked(state.is_set(_ADVANCED))
+        for name in _KEPT_NUMBERS:
+            number = _number(kept, f"chat/{name}")
+            if number is not None:
+                box = getattr(settings, name)
+                box.setValue(type(box.value())(number))
+
+    def _keep(self, key: str, value: object) -> None:
+        state.window_state().setValue(key, value)
+
+    def _keep_adapter(self) -> None:
+        box, name = self._parts.settings.adapter, self._parts.models.name
+        self._keep(f"chat-adapters/{name}", [str(box.path or ""), box.scale.value()])
+
+    def _on_chosen(self) -> None:
+        kept = state.window_state().value(f"chat-adapters/{self._parts.models.name}", ["", 1.0])
+        path, scale = kept if isinstance(kept, list) and len(kept) == 2 else ("", 1.0)
+        self._parts.settings.adapter.show_adapter(Path(path) if path else None, _as_number(scale) or 1.0)
+        self.changed.emit()
+
+    # -- models ---------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Reads which models are here."""
+        look = partial(desk_work.list_models, self._parts.settings.context_tokens.value())
+        self._desk.work(look, self._on_listed, owner=self, failed=self.failed.emit)
+
+    def choose(self, name: str) -> None:
+        """Has that bundle answer from now on; it may have come only just now."""
+        self._wanted = name
+        self._keep(_MODEL, name)
+        self.close_sheet()
+        self.look()
+
+    def _on_listed(self, found: tuple[list[ModelCard], int]) -> None:
+        self.cards, self.memory_bytes = found
+        models = self._parts.models
+        before = models.name
+        models.show_models(*found)
+        if any(card.name == self._wanted for card in self.cards):
+            models.choose(self._wanted)
+            self._wanted = ""
+        if models.name != before:
+            self._on_chosen()
+        self.sheet.show_state(bool(self.cards), self.memory_bytes)
+        if self.cards and not self._is_wanted:
+            self._parts.leave_view(self.sheet)
+        elif not self.cards:
+            self._show_sheet()
+        self.changed.emit()
+
+    # -- where they come from -------------------------------------------------------------------
+
+    def open_sheet(self) -> None:
+        """The user wants one more model."""
+        self._is_wanted = True
+        self._show_sheet()
+        self.sheet.file.setFocus()
+
+    def _show_sheet(self) -> None:
+        if not self._parts.is_in_view(self.sheet):
+            self._parts.show_view(self.sheet)
+            self.sheet.look()
+
+    def close_sheet(self) -> None:
+        """Back to the chat."""
+        self._is_wanted = False
+        self._parts.leave_view(self.sheet)
+        self._parts.composer.draft.setFocus()
+
+    def take_model(self, path: Path) -> None:
+        """Somebody dropped a model."""
+        self.open_sheet()
+        self.sheet.look_at(path)
+
+    def _on_came(self, name: str) -> None:
+        told = self.tr("{name} is ready to chat.").format(name=name)
+        self._parts.bar.tell(told, Level.DONE)
+        self.choose(name)
+
+    # -- the adapter ----------------------------------------------------------------------------
+
+    def choose_adapter(self) -> None:
+        """Asks for the file of an adapter that goes with the chosen model."""
+        name, _ = QFileDialog.getOpenFileName(
+            self._parts, self.tr("An adapter"), "", self.tr("Adapters (*.gguf)")
+        )
+        if name:
+            path, model = Path(name), self._parts.models.name
+            read = partial(model_work.check_adapter, path, model)
+            take = partial(self._take_adapter, path, model)
+            self._desk.work(read, take, owner=self, failed=self.failed.emit)
+
+    def _take_adapter(self, path: Path, model: str, _: object) -> None:
+        if self._parts.models.name == model:
+            self._parts.settings.adapter.take(path)
+
+
+def _number(kept: QSettings, key: str) -> float | None:
+    return _as_number(kept.value(key))
+
+
+def _as_number(value: object) -> float | None:
+    """What an INI file gives back is text."""
+    try:
+        return float(str(value))
+    except ValueError:
+        return None
