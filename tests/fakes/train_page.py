@@ -45,6 +45,14 @@ def open_page(page: TrainPage, project: Path, wait_until: Wait) -> None:
     wait_until(lambda: page.desk.is_idle)
 
 
+def make_base(folder: Path) -> Path:
+    """A base whose config alone is there."""
+    folder.mkdir()
+    config = {"model_type": "qwen3_vl", "vision_config": {"patch_size": 16}}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    return folder
+
+
 def accept(project: Path) -> int:
     """Accepts all pairs; returns how many."""
     with Store(project) as store, store.writing() as conn:

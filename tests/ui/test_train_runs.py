@@ -142,7 +142,7 @@ def test_only_a_finished_training_can_become_a_model(
     wait_until(lambda: page.model.training.currentText() == "run-b1")
     assert page.model.light is Light.AMBER
     page.show_station(4)
-    click(page.model._build_button.start)
+    click(page.model.build_button.start)
     wait_until(lambda: page.bar.isVisible())  # there is no base in that folder, and the page says so
     assert "/models/base" in page.bar.text
 

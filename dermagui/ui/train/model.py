@@ -15,7 +15,7 @@ from dermagui.ui.desk import Desk
 from dermagui.ui.jobs import Jobs
 from dermagui.ui.train import desk_work
 from dermagui.ui.train.desk_work import Run
-from dermagui.ui.train.gates import GateLine, ModelCard, parity_words
+from dermagui.ui.train.gates import GateLine, ModelCard, clinical_words, parity_words
 from dermagui.ui.train.parts import JobButton, sentence_label, subtitle
 from dermagui.ui.train.run import RunStation
 from dermagui.ui.train.station import Station
@@ -34,7 +34,7 @@ class ModelStation(Station):
 
     def __init__(self, desk: Desk, jobs: Jobs, bar: Bar, build: JobButton, runs: RunStation) -> None:
         super().__init__(self.tr("Model"), desk, jobs, bar)
-        self._build_button = build
+        self.build_button = build
         self._runs = runs
         self.training = QComboBox()
         self.quantization = QComboBox()
@@ -43,8 +43,10 @@ class ModelStation(Station):
         self.projector.addItems(list(PROJECTORS))
         self.name = QLineEdit()
         self.name.setPlaceholderText(self.tr("That of the training if left empty"))
-        self.progress_gate = GateLine(self.tr("Like the trained model"))
-        self.progress_gate.hide()
+        self.gates = {
+            "parity": GateLine(self.tr("Like the trained model")),
+            "clinical": GateLine(self.tr("Clinically no worse than the base")),
+        }
         self.cards: list[ModelCard] = []
         self._cards = QVBoxLayout()
         self._cards.setSpacing(2 * theme.GRID)
@@ -68,8 +70,10 @@ class ModelStation(Station):
             "lesions no worse than its base, whatever the loss did."
         )
         self.column.addLayout(form)
-        self.column.addWidget(self._build_button)
-        self.column.addWidget(self.progress_gate)
+        self.column.addWidget(self.build_button)
+        for gate in self.gates.values():
+            self.column.addWidget(gate)
+            gate.hide()
         self.column.addWidget(sentence_label(ready, quiet=True))
         self.column.addWidget(subtitle(self.tr("Models of this project")))
         self.column.addLayout(self._cards)
@@ -92,7 +96,7 @@ class ModelStation(Station):
             self.training.clear()
             self.training.addItems(names)
             self.training.setCurrentText(before)
-        self._build_button.setEnabled(bool(names) and not self.desk.read_only)
+        self.build_button.setEnabled(bool(names) and not self.desk.read_only)
         self._judge()
 
     def _on_read(self, bundles: list[Bundle]) -> None:
@@ -125,8 +129,8 @@ class ModelStation(Station):
         """Starts the way home of the training that is chosen."""
         training = self.training.currentText()
         if training:
-            self.progress_gate.hide()
-            self._build_button.begin(
+            self._hide_gates()
+            self.build_button.begin(
                 build_parameters(
                     training,
                     self.quantization.currentText(),
@@ -136,7 +140,15 @@ class ModelStation(Station):
             )
 
     def hear(self, event: Event) -> None:
-        """Takes in an event of the way home."""
-        if event["event"] == "parity":
-            self.progress_gate.show_gate(*parity_words([event]))
-            self.progress_gate.show()
+        """Takes in an event of the way home; a model that has come bears the gates on its card."""
+        name = event["event"]
+        if name in self.gates:
+            words = parity_words([event]) if name == "parity" else clinical_words(event)
+            self.gates[name].show_gate(*words)
+            self.gates[name].show()
+        elif name == "end" and not event.get("error"):
+            self._hide_gates()
+
+    def _hide_gates(self) -> None:
+        for gate in self.gates.values():
+            gate.hide()

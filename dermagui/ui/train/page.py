@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,6 +11,7 @@ from PySide6.QtWidgets import QFileDialog, QFrame, QScrollArea, QVBoxLayout, QWi
 
 from dermagui.errors import DermaError, UserError
 from dermagui.jobs.report import Event
+from dermagui.records import JobState
 from dermagui.training.import_job import import_parameters
 from dermagui.ui import theme
 from dermagui.ui.desk import Desk
@@ -24,6 +26,7 @@ from dermagui.ui.train.run import RunStation
 from dermagui.ui.train.station import Road, Station
 from dermagui.ui.train.words import gigabytes
 from dermagui.ui.widgets.bar import Bar, Level
+from dermagui.ui.widgets.new_folder import ask_new_folder
 from dermagui.ui.widgets.pages import Pages
 
 _DATA_KINDS = frozenset({"pairs", "verdicts", "files", "metadata", "sources", "jobs"})
@@ -106,8 +109,9 @@ class TrainPage(Page):
         self.run.recipe_wanted.connect(lambda: self.show_station(self.stations.index(self.recipe)))
         self.recipe.fold.toggled.connect(lambda on: self._scroll.start() if on else None)
         self._scroll.timeout.connect(lambda: self.bring_up(self.recipe.form))
-        for button in self._buttons.values():
-            button.ended.connect(self._on_job_ended)
+        for kind, button in self._buttons.items():
+            button.begun.connect(self.bar.hide)
+            button.ended.connect(partial(self._on_job_ended, kind))
         self.jobs.changed.connect(self._on_jobs_changed)
         self.jobs.told.connect(self._on_jobs_told)
 
@@ -180,9 +184,9 @@ class TrainPage(Page):
 
     def export_job(self) -> None:
         """Packs a training for another computer into a new folder."""
-        found, _ = QFileDialog.getSaveFileName(self, self.tr("A new folder for the training"))
+        found = ask_new_folder(self, self.tr("A new folder for the training"), self.tr("training"))
         if found:
-            self._start(export=Path(found))
+            self._start(export=found)
 
     def import_job(self) -> None:
         """Brings back the folder of a training that was done elsewhere."""
@@ -197,7 +201,6 @@ class TrainPage(Page):
             self._tell(error)
             self.show_station(self.stations.index(self.recipe))
             return
-        self.bar.hide()
         self._buttons["train"].begin(parameters)
         self.show_station(self.stations.index(self.run))
 
@@ -227,9 +230,11 @@ class TrainPage(Page):
                     self.model.hear(event)
                 button.hear(event)
 
-    def _on_job_ended(self, event: Event) -> None:
+    def _on_job_ended(self, kind: str, event: Event) -> None:
         self._look_everywhere()
         figures = event.get("figures") or {}
+        if event["state"] != JobState.DONE:
+            return
         if figures.get("trial"):
             text = self.tr("One step worked on {device} with {backend}; it took {size} of memory at most.")
             told = text.format(
@@ -241,6 +246,9 @@ class TrainPage(Page):
         elif figures.get("exported"):
             text = self.tr("{path} holds all that another computer needs; its README.md tells how to go on.")
             self.bar.tell(text.format(path=figures["exported"]), Level.DONE)
+        elif kind == "train_import":
+            text = self.tr("The training {name} is back, and can be made a model for the chat.")
+            self.bar.tell(text.format(name=figures["name"]), Level.DONE)
 
     def _tell(self, error: DermaError) -> None:
         if error.code == "network.airplane":

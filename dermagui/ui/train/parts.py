@@ -21,6 +21,8 @@ from dermagui.ui.train.words import STAGES, words
 class JobButton(QWidget):
     """Starts a job of one kind; while it runs, how far it is and Stop stand in the button's place."""
 
+    begun = Signal()
+    """A job was asked for here; what was told of the one before is old."""
     ended = Signal(object)
     """The ``end`` event of its job."""
 
@@ -30,6 +32,7 @@ class JobButton(QWidget):
         self._jobs = jobs
         self._tell = tell
         self._job: str | None = None
+        self._stage = ""
         self.start = action_button(action)
         self.stop = QPushButton(icon("stop"), self.tr("Stop"))
         self.stop.setAccessibleName(self.tr("Stop: {name}").format(name=self.start.text()))
@@ -52,8 +55,14 @@ class JobButton(QWidget):
         """Whether its job is under way."""
         return self._job is not None
 
+    @property
+    def said(self) -> str:
+        """How far its job is, in words."""
+        return self._said.text()
+
     def begin(self, parameters: Parameters) -> None:
         """Starts the job."""
+        self.begun.emit()
         self._jobs.start(self.kind, parameters, failed=self._tell)
 
     def follow_running(self) -> None:
@@ -76,16 +85,20 @@ class JobButton(QWidget):
         if event["event"] == "progress":
             self._progress.setRange(0, event["total"] or 0)
             self._progress.setValue(event["done"])
-            if event["unit"] != "stages":
-                self._said.setText(count_words(event["done"], event["total"], event["unit"]))
+            count = count_words(event["done"], event["total"], event["unit"])
+            self._tell_how_far("" if event["unit"] == "stages" else count)
         elif event["event"] == "stage":
-            self._said.setText(words(STAGES[event["stage"]]))
+            self._stage = words(STAGES[event["stage"]])
+            self._tell_how_far("")
         elif event["event"] == "end":
             self._let_go()
             error = event.get("error")
             if error:
                 self._tell(DermaError(error["code"], **error["values"]))
             self.ended.emit(event)
+
+    def _tell_how_far(self, count: str) -> None:
+        self._said.setText(" · ".join(part for part in (self._stage, count) if part))
 
     def _let_go(self) -> None:
         self._job = None
@@ -96,6 +109,7 @@ class JobButton(QWidget):
         for widget in (self._progress, self._said, self.stop):
             widget.setVisible(running)
         if running:
+            self._stage = ""
             self._said.clear()
             self._progress.setRange(0, 0)
 

@@ -67,6 +67,7 @@ STAGES = {
     "convert": str(QT_TRANSLATE_NOOP("train", "Converting to GGUF")),
     "quantize": str(QT_TRANSLATE_NOOP("train", "Quantizing")),
     "compare": str(QT_TRANSLATE_NOOP("train", "Comparing with the trained model")),
+    "clinical": str(QT_TRANSLATE_NOOP("train", "Asking base and tuned model about held-out pictures")),
     "register": str(QT_TRANSLATE_NOOP("train", "Putting it among the models")),
 }
 
