@@ -76,7 +76,9 @@ def read_run(folder: Path) -> RunView:
         if event["event"] == "start":
             process, ended = (event["pid"], event["process_started"]), None
             view.failure, view.figures = "", {}
-        ended = _take(view, event) or ended
+        # Of several processes, those that lose one that ran out of memory fail too.
+        said = _take(view, event)
+        ended = ended if ended is RunState.OUT_OF_MEMORY else said or ended
     if process[0]:
         alive = is_alive(*process)
         asked = (folder / STOP_NAME).exists()

@@ -22,10 +22,35 @@ one, other = (load_file(path + "/adapter_model.safetensors") for path in sys.arg
 print(max(float((one[name] - other[name]).abs().max()) for name in one))
 """
 
+OUT_OF_MEMORY = """
+import os, sys
 
-def train(python: str, folder: Path, *launch: str) -> RunView:
+def arm():
+    import torch
+    real = torch.nn.Module.__call__
+    def call(self, *given, **named):
+        ids = named.get("input_ids")
+        if type(self).__name__.startswith("PeftModel") and ids is not None and ids.shape[0] > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+        return real(self, *given, **named)
+    torch.nn.Module.__call__ = call
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "trl":
+            sys.meta_path.remove(self)
+            arm()
+        return None
+
+if os.environ.get("RANK") == "1":
+    sys.meta_path.insert(0, Finder())
+"""
+"""The second of several processes has no room for more than one pair."""
+
+
+def train(python: str, folder: Path) -> RunView:
     done = subprocess.run(
-        [python, *launch, str(worker_script("trainer")), str(folder)],
+        [python, str(worker_script("trainer")), str(folder)],
         capture_output=True,
         text=True,
         env=clean_environment(),
@@ -36,6 +61,29 @@ def train(python: str, folder: Path, *launch: str) -> RunView:
     view = read_run(folder)
     assert view.state is RunState.DONE
     return view
+
+
+def launch_two(python: str, folder: Path, hook: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Trains with two processes, as the README of a job folder says."""
+    # Without GPUs these words make `accelerate launch` start processes.
+    launch = [
+        "-m",
+        "accelerate.commands.launch",
+        "--multi_gpu",
+        "--num_processes",
+        "2",
+        "--num_machines",
+        "1",
+    ]
+    launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
+    return subprocess.run(
+        [python, *launch, str(worker_script("trainer")), str(folder)],
+        capture_output=True,
+        text=True,
+        env=clean_environment() | ({"PYTHONPATH": str(hook)} if hook else {}),
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
 
 
 def difference(python: str, one: Path, other: Path) -> float:
@@ -87,18 +135,10 @@ def test_two_processes_learn_what_one_does(tmp_path: Path, tiny_llava: Path, pyt
     alone = make_job_folder(tmp_path / "alone", tiny_llava, steps=4, train=32, **wanted)
     shared = copy_job(alone, "shared")
     steps = train(python, alone).steps
-    # The README of a job folder says `accelerate launch`; without GPUs these words make it start processes.
-    launch = [
-        "-m",
-        "accelerate.commands.launch",
-        "--multi_gpu",
-        "--num_processes",
-        "2",
-        "--num_machines",
-        "1",
-    ]
-    launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
-    view = train(python, shared, *launch)
+    done = launch_two(python, shared)
+    assert done.returncode == 0, done.stderr[-2000:]
+    view = read_run(shared)
+    assert view.state is RunState.DONE
     assert view.step == 4
     for number, told in view.steps.items():
         assert told["loss"] == pytest.approx(steps[number]["loss"], abs=1e-4)
@@ -109,6 +149,45 @@ def test_two_processes_learn_what_one_does(tmp_path: Path, tiny_llava: Path, pyt
         (one["processes"], one["batch"], one["accumulation"]) for one in events if one["event"] == "ready"
     ]
     assert ready == [(2, 2, 2)]
+
+
+def test_one_of_two_processes_runs_out_of_memory_and_nobody_waits_for_it(
+    tmp_path: Path, tiny_llava: Path, python: str
+) -> None:
+    hook = tmp_path / "hook"
+    hook.mkdir()
+    (hook / "sitecustomize.py").write_text(OUT_OF_MEMORY, encoding="utf-8")
+    wanted = {"save_steps": 1000, "batch": 2, "accumulation": 4, "probes": 0}
+    folder = make_job_folder(tmp_path / "shared", tiny_llava, steps=2, train=32, **wanted)
+    (folder / "probes.jsonl").write_text("")
+    first = launch_two(python, folder, hook)
+    assert first.returncode != 0
+    view = read_run(folder)
+    assert view.state is RunState.OUT_OF_MEMORY
+    assert (view.step, view.memory_faults[0]["batch"], view.memory_faults[0]["final"]) == (0, 2, True)
+    assert "Start the same command again" in first.stderr
+    assert launch_two(python, folder, hook).returncode == 0, "single pairs fit"
+    view = read_run(folder)
+    assert (view.state, view.step) == (RunState.DONE, 2)
+    events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    ready = [(one["batch"], one["accumulation"]) for one in events if one["event"] == "ready"]
+    assert ready == [(2, 2), (1, 4)]
+
+
+def test_one_of_two_processes_fails_and_the_training_is_told_to_have_failed(
+    tmp_path: Path, tiny_llava: Path, python: str
+) -> None:
+    hook = tmp_path / "hook"
+    hook.mkdir()
+    broken = OUT_OF_MEMORY.replace("torch.OutOfMemoryError", "ValueError")
+    (hook / "sitecustomize.py").write_text(broken, encoding="utf-8")
+    folder = make_job_folder(tmp_path / "shared", tiny_llava, steps=2, train=32, batch=2, probes=0)
+    (folder / "probes.jsonl").write_text("")
+    assert launch_two(python, folder, hook).returncode != 0
+    view = read_run(folder)
+    assert view.state is RunState.FAILED
+    events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    assert "ValueError" in [one["kind"] for one in events if one["event"] == "failed"]
 
 
 @pytest.mark.parametrize("base", ["tiny_llava", "tiny_base"])

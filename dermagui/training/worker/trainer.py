@@ -14,7 +14,8 @@ Imports nothing of the app, so that a job folder can be carried to any computer 
 ``adapter/``       the tuned weights, or ``model/`` where all weights were trained
 =================  ==========================================================================================
 
-Exit codes: 0 done or stopped, 1 a fault, 5 out of memory even at one pair a step.
+Exit codes: 0 done or stopped, 1 a fault, 5 out of memory even at one pair a step. Of several processes the
+first that runs out of memory ends them all; started again, they go on with one pair each at a time.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ Message = dict[str, Any]
 
 
 class Story:
-    """Appends events; only the first of several processes speaks."""
+    """Appends events; only the first of several processes speaks, but each of what ends them all."""
 
     def __init__(self, folder: Path) -> None:
         self._speaks = os.environ.get("RANK", "0") == "0"
@@ -63,12 +64,16 @@ class Story:
     def tell(self, event: str, **values: object) -> None:
         """One line: ``at`` (seconds since 1970), ``event``, and values. A full disk ends no training."""
         if self._speaks:
-            line = json.dumps({"at": round(time.time(), 3), "event": event, **values}, ensure_ascii=False)
-            with self._lock:
-                try:
-                    self._file.write(line + "\n")
-                except OSError as error:
-                    sys.stderr.write(f"event lost: {error}\n")
+            self.cry(event, **values)
+
+    def cry(self, event: str, **values: object) -> None:
+        """The same from any process."""
+        line = json.dumps({"at": round(time.time(), 3), "event": event, **values}, ensure_ascii=False)
+        with self._lock:
+            try:
+                self._file.write(line + "\n")
+            except OSError as error:
+                sys.stderr.write(f"event lost: {error}\n")
 
     def beat(self) -> None:
         """Tells every few seconds that the process lives, from a thread of its own."""
@@ -453,6 +458,24 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and "out of memory" in str(error).lower()
 
 
+def ran_out_before(folder: Path) -> bool:
+    """Whether memory did not suffice for more than one pair a step when this was tried last."""
+    faults = [row for row in read_rows(folder / "events.jsonl") if row["event"] == "oom"]
+    return any(fault["batch"] > 1 for fault in faults)
+
+
+def end_all(batch: int) -> None:
+    """Ends this process at once, and by that the others: they wait for it in the middle of a step, where no
+    retry could meet them. Whoever launched them ends them then.
+    """
+    advice = "Start the same command again: it goes on from its last checkpoint, with one pair at a time."
+    if batch == 1:
+        advice = "One pair at a time was too much: take a smaller base, smaller pictures or four bits."
+    sys.stderr.write(f"Out of memory. {advice}\n")
+    sys.stderr.flush()
+    os._exit(OUT_OF_MEMORY)
+
+
 def run_training(job: Row, folder: Path, story: Story, backend: str) -> Row:
     """Trains, once more at one pair a step where memory did not suffice; what the ``done`` event says."""
     import torch
@@ -464,6 +487,8 @@ def run_training(job: Row, folder: Path, story: Story, backend: str) -> Row:
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     # As many pairs a step as the recipe says, however many processes there are.
     batch, accumulation = recipe["batch"], max(1, recipe["accumulation"] // processes)
+    if processes > 1 and ran_out_before(folder):
+        batch, accumulation = 1, batch * accumulation
     while True:
         torch.manual_seed(job["seed"])
         model = load_unsloth(job) if backend == "unsloth" else load_plain(job)
@@ -489,8 +514,10 @@ def run_training(job: Row, folder: Path, story: Story, backend: str) -> Row:
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            final = batch == 1
-            story.tell("oom", batch=batch, accumulation=accumulation, final=final, detail=str(error)[:300])
+            final = batch == 1 or processes > 1
+            story.cry("oom", batch=batch, accumulation=accumulation, final=final, detail=str(error)[:300])
+            if processes > 1:
+                end_all(batch)
             if final:
                 raise SystemExit(OUT_OF_MEMORY) from error
         else:
@@ -553,7 +580,7 @@ def main(folder: Path, base: str | None = None) -> int:
     try:
         figures = run_training(job, folder, story, backend)
     except Exception as error:
-        story.tell("failed", kind=type(error).__name__, detail=str(error)[:500])
+        story.cry("failed", kind=type(error).__name__, detail=str(error)[:500])
         raise
     story.tell("done", **figures)
     return 0
