@@ -84,6 +84,9 @@ class ReportForm(QDialog):
         tab_as_seen(self.buttons)
         self.buttons.rejected.connect(self.reject)
         self.resize(80 * theme.GRID, 88 * theme.GRID)
+        first = next(iter(self._inside.findChildren(QPlainTextEdit)), None)
+        if first is not None:
+            first.setFocus()
 
     @property
     def values(self) -> dict[str, object]:

@@ -76,7 +76,7 @@ def quiet_line(figures: Mapping[str, Any], token_count: int) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def notes_of(figures: Mapping[str, Any], text: str) -> list[str]:
+def notes_of(figures: Mapping[str, Any], text: str = "") -> list[str]:
     """What a reader must know of an answer: what supports it, that it was cut off or mended."""
     notes = [_support(figures["passages"], text)] if isinstance(figures.get("passages"), list) else []
     if figures.get("form"):
@@ -87,8 +87,8 @@ def notes_of(figures: Mapping[str, Any], text: str) -> list[str]:
             tr(
                 QT_TRANSLATE_NOOP(
                     "chat",
-                    "The context was full: the {count} oldest questions and their answers were left out; "
-                    "their pictures were kept.",
+                    "The context was full. Oldest questions left out, with their answers: {count}. Their "
+                    "pictures were kept.",
                 )
             ).format(count=whole(left_out))
         )
