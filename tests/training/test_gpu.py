@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import statistics
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,8 @@ from tests.training.conftest import FAKES, clean_environment, copy_job, make_job
 pytestmark = [pytest.mark.gpu, pytest.mark.slow]
 
 CAPPED_BYTES = 11_200_000_000
+WARM_UP = 5
+REPEATS = 3
 CAP = """
 import sys
 class Finder:
@@ -81,16 +85,61 @@ def test_unsloth_learns_what_plain_learns(gpu_python: str, tmp_path: Path) -> No
     assert unsloth.steps[20]["loss"] == pytest.approx(plain.steps[20]["loss"], rel=0.25)
 
 
-@pytest.mark.parametrize("backend", ["plain", "unsloth"])
-def test_a_small_card_is_enough_for_its_recipe(gpu_python: str, tmp_path: Path, backend: str) -> None:
+@pytest.fixture
+def small_base() -> Path:
+    """A base in the shape of the recipe Small GPU."""
     base = os.environ.get("DERMAGUI_GPU_BASE")
     if not base:
         pytest.skip("DERMAGUI_GPU_BASE names no base in the shape of the recipe Small GPU")
+    return Path(base)
+
+
+def seconds_a_step(moments: list[float]) -> float:
+    """The median of the steps behind the first few, in which kernels are compiled."""
+    behind = moments[WARM_UP:]
+    return statistics.median(later - sooner for sooner, later in pairwise(behind))
+
+
+def ask_notebook(python: str, folder: Path) -> tuple[float, int]:
+    """Seconds a step and the most memory of unsloth's own loop over the pairs of a job."""
+    out = folder / "notebook.json"
+    command = [python, str(FAKES / "unsloth_notebook.py"), str(folder), str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, env=clean_environment(), check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    told = json.loads(out.read_bytes())
+    return seconds_a_step(told["moments"]), told["memory_bytes"]
+
+
+def test_unsloth_is_as_fast_and_as_small_as_in_its_own_loop(
+    gpu_python: str, small_base: Path, tmp_path: Path
+) -> None:
+    """Interleaved, so that whatever else the card does meets both; the ratio of the medians counts."""
+    settings = find_recipe("small-gpu").settings | {"save_steps": 1000, "probes": 0, "patience": 0}
+    made = make_job_folder(tmp_path / "made", small_base, steps=30, train=64, side=512, **settings)
+    (made / "probes.jsonl").write_text("")
+    set_backend(made, "unsloth")
+    ours, theirs = [], []
+    for turn in range(REPEATS):
+        view = train(gpu_python, copy_job(made, f"ours-{turn}"))
+        steps = [view.steps[number] for number in sorted(view.steps)]
+        ours.append((seconds_a_step([step["at"] for step in steps]), steps[-1]["memory_bytes"]))
+        theirs.append(ask_notebook(gpu_python, copy_job(made, f"theirs-{turn}")))
+    (our_seconds, our_bytes), (their_seconds, their_bytes) = (
+        (statistics.median(found) for found in zip(*told, strict=True)) for told in (ours, theirs)
+    )
+    assert their_seconds / our_seconds >= 0.97, (ours, theirs)
+    assert our_bytes / their_bytes <= 1.03, (ours, theirs)
+
+
+@pytest.mark.parametrize("backend", ["plain", "unsloth"])
+def test_a_small_card_is_enough_for_its_recipe(
+    gpu_python: str, small_base: Path, tmp_path: Path, backend: str
+) -> None:
     hook = tmp_path / "hook"
     hook.mkdir()
     (hook / "sitecustomize.py").write_text(CAP.format(bytes=CAPPED_BYTES))
     settings = find_recipe("small-gpu").settings | {"save_steps": 1000, "probes": 0}
-    folder = make_job_folder(tmp_path / "small", Path(base), steps=20, train=32, side=512, **settings)
+    folder = make_job_folder(tmp_path / "small", small_base, steps=20, train=32, side=512, **settings)
     view = train(gpu_python, set_backend(folder, backend), hook)
     assert view.step == 20
     assert view.memory_faults == []
