@@ -1,8 +1,8 @@
 """The loop of unsloth's vision notebooks over a job's pairs: ``python unsloth_notebook.py JOBFOLDER OUT``.
 
 Only what unsloth documents is called: ``FastVisionModel``, its collator, trl's trainer; the settings are the
-job's. ``OUT`` gets the moment of each step, and the most memory that was reserved. It shares nothing else with
-the trainer that it is compared with.
+job's. ``OUT`` gets the moment of each step, and the most memory that was reserved. Nothing else is shared
+with the trainer that it is compared with.
 """
 
 from __future__ import annotations
