@@ -46,6 +46,10 @@ class Filter:
     may_leave: bool | None = None
     fields: tuple[tuple[str, str], ...] = ()
     text: str = ""
+    copied: bool = False
+    """Only what lies there in more than one file."""
+    described: bool | None = None
+    """Whether a file or a person says anything of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,10 @@ def _asked(wanted: Filter) -> Iterator[tuple[str, tuple[object, ...]]]:
     for name, value in wanted.fields:
         said = f"files.id IN ({_SAYING.format('AND value = ?' if value else '')})"
         yield said if value else f"NOT {said}", (name, value) * 2 if value else (name, name)
+    if wanted.copied:
+        yield _COPIED, ()
+    if wanted.described is not None:
+        yield f"{'' if wanted.described else 'NOT '}{_DESCRIBED}", ()
     if wanted.text:
         escaped = wanted.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         yield "files.path LIKE ? ESCAPE '\\'", (f"%{escaped}%",)
@@ -122,6 +130,9 @@ _STATES = {
 _MAY_LEAVE = """(images.id IS NOT NULL AND files.id IS NOT NULL AND NOT EXISTS
     (SELECT 1 FROM files AS copy JOIN sources ON sources.id = copy.source_id
      WHERE copy.sha256 = files.sha256 AND NOT sources.may_leave))"""
+_COPIED = """(SELECT count(*) FROM files AS copy WHERE copy.sha256 = files.sha256) > 1"""
+_DESCRIBED = """(EXISTS (SELECT 1 FROM metadata WHERE file_id = files.id AND origin <> 'model')
+    OR EXISTS (SELECT 1 FROM metadata WHERE metadata.case_id = files.case_id AND origin <> 'model'))"""
 _SAYING = """SELECT file_id FROM metadata
     WHERE field = ? {0} AND origin <> 'model' AND file_id IS NOT NULL
     UNION ALL SELECT of_case.id FROM metadata JOIN files AS of_case ON of_case.case_id = metadata.case_id
@@ -260,4 +271,6 @@ def _filter(said: Mapping[str, Any]) -> Filter:
         may_leave=said["may_leave"],
         fields=tuple((name, value) for name, value in said["fields"]),
         text=said["text"],
+        copied=said.get("copied", False),
+        described=said.get("described"),
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dermagui import paths
@@ -88,6 +90,47 @@ def move_source(store: Store, source_id: int, root: Path) -> None:
 def list_sources(store: Store) -> list[Source]:
     """All sources in the order in which they were added."""
     return [_source(row) for row in store.rows("SELECT * FROM sources ORDER BY id")]
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What a source holds, and what tables say of its licence; nothing of it is decided."""
+
+    images: int = 0
+    ready: int = 0
+    """Files that could be read and are there."""
+    contents: int = 0
+    """How many of them differ: the others are copies of these."""
+    unreadable: int = 0
+    missing: int = 0
+    licences: Mapping[str, int] = field(default_factory=dict)
+    """Every licence that a table names → of how many files, the most frequent first."""
+    attributions: Mapping[str, int] = field(default_factory=dict)
+
+
+def holdings_of(store: Store, source_id: int) -> Holdings:
+    """Counts what lies in a source, and what its metadata says of licence and attribution."""
+    query = """SELECT count(*), count(DISTINCT sha256) FROM files WHERE source_id = ? AND state = 'ready'"""
+    [(ready, contents)] = store.tuples(query, (source_id,))
+    states = store.counts("SELECT state, count(*) FROM files WHERE source_id = ? GROUP BY 1", (source_id,))
+    query = """SELECT count(DISTINCT images.id) FROM files JOIN images ON images.sha256 = files.sha256
+        WHERE files.source_id = ?"""
+    return Holdings(
+        images=store.value(query, (source_id,)),
+        ready=ready,
+        contents=contents,
+        unreadable=states.get("unreadable", 0),
+        missing=states.get("missing", 0),
+        licences=_values_said(store, source_id, "licence"),
+        attributions=_values_said(store, source_id, "attribution"),
+    )
+
+
+def _values_said(store: Store, source_id: int, name: str) -> dict[str, int]:
+    query = """SELECT value, count(DISTINCT file_id) FROM metadata JOIN files ON files.id = metadata.file_id
+        WHERE metadata.field = ? AND origin <> 'model' AND files.source_id = ?
+        GROUP BY value ORDER BY count(DISTINCT file_id) DESC, value"""
+    return dict(store.tuples(query, (name, source_id)))
 
 
 def root_of(store: Store, source_id: int) -> Path:

@@ -11,7 +11,7 @@ from PIL import Image
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QPushButton, QSplitter, QWidget
+from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QSplitter, QWidget
 
 from dermagui.jobs.report import Report
 from dermagui.library import scan
@@ -147,7 +147,7 @@ def test_a_filter_that_finds_nothing_leaves_the_way_back(
     page.show_filter(Filter(text="nothing is called so"))
     wait_until(lambda: not page.model.numbers)
     assert page.filter_bar.isVisible()
-    assert "0 images" in page._count.text()
+    assert "0 images" in page.tools.count.text()
 
 
 def test_filters_are_saved_in_the_project_and_counted(
@@ -189,7 +189,7 @@ def test_another_project_shows_nothing_of_the_first(
 ) -> None:
     page.show_filter(Filter(source_id=1))
     desk.close_project()
-    assert (page.model.numbers, page.filter_bar.sentence, page._count.text()) == ([], "", "")
+    assert (page.model.numbers, page.filter_bar.sentence, page.tools.count.text()) == ([], "", "")
     assert page.shelf.tree.topLevelItemCount() == 1
 
 
@@ -290,7 +290,15 @@ def test_a_source_may_leave_by_one_button_that_names_it(
     page.show_source()
     assert page.source.isVisible()
     assert "“clinic” (CC-BY-4.0) stay on this computer" in page.source._sentence.text()
+    wait_until(page.source.leave.isEnabled)
     QTest.mouseClick(page.source.leave, Qt.MouseButton.LeftButton)
+    assert "its 3 pictures may be sent to Google" in page.source.question.text.text()
+    assert "Their licence is CC-BY-4.0." in page.source.question.text.text()
+    QTest.keyClick(page.source.question.keep, Qt.Key.Key_Escape)
+    assert not page.source.question.isVisible()
+    assert page.source.leave.hasFocus()
+    QTest.keyClick(page.source.leave, Qt.Key.Key_Space)
+    QTest.mouseClick(page.source.question.let, Qt.MouseButton.LeftButton)
     wait_until(lambda: "may leave this computer" in page.source._sentence.text())
     page.source.name.setText("Clinic in Graz")
     page.source.attribution.setText("Dr. Who")
@@ -320,7 +328,7 @@ def test_originals_that_were_moved_are_found_again(
     with Store(pictures, read_only=True) as store:
         assert store.value("SELECT root FROM sources") == str(tmp_path / "elsewhere")
         assert store.counts("SELECT state, count(*) FROM files GROUP BY 1") == {"ready": 3}
-    wait_until(lambda: page.bar.text == "Files: 3 unchanged.")
+    wait_until(lambda: page.found.title.text() == "Looked through “clinic”. Files: 3 unchanged.")
 
 
 def test_forgetting_says_what_goes_and_then_removes_it(
@@ -381,7 +389,8 @@ def test_a_drop_is_explained_before_and_then_added(
     assert _drop(page, application, clinic)
     wait_until(page.sheet.add.isEnabled)
     said = page.sheet._said.text()
-    assert "clinic: 3 pictures, 1 other files" in said
+    assert "clinic: 3 pictures, 1 other file" in said
+    assert "other files" not in said
     assert "about.csv: a table of 2 rows that looks like metadata" in said
     with Store(tmp_path / "new", read_only=True) as store:
         assert store.value("SELECT count(*) FROM sources") == 0
@@ -389,10 +398,18 @@ def test_a_drop_is_explained_before_and_then_added(
     page.sheet.mapper.choose("x7", "diagnosis")
     QTest.mouseClick(page.sheet.add, Qt.MouseButton.LeftButton)
     wait_until(lambda: len(page.model.numbers) == 3 and not page.jobs.running)
-    wait_until(lambda: page.bar.text)
-    assert page.bar.text == (
-        "Files: 3 new. Metadata: 2 of 2 rows belong to one file each; 1 files have no row."
-    )
+    wait_until(page.found.isVisible)
+    assert page.found.title.text() == "Looked through “clinic”. Files: 3 new."
+    assert _found_lines(page) == [
+        ("3 images", "in 3 files"),
+        ("1 other file", "No picture, such as a table or a text: left alone."),
+        ("2 rows", "of 2 in the table say something of a file"),
+        ("1 file without a row", "The table has no row for it: nothing is known of it but its pixels."),
+    ]
+    _click_number(page, "1 file without a row")
+    wait_until(lambda: len(page.model.numbers) == 1)
+    assert page.filter_bar.sentence == "has no metadata · source is clinic"
+    assert page.found.isVisible()
     with Store(tmp_path / "new", read_only=True) as store:
         assert store.value("SELECT licence FROM sources") == "CC-BY-4.0"
         assert store.value("SELECT may_leave FROM sources") == 0
@@ -403,6 +420,59 @@ def test_a_drop_is_explained_before_and_then_added(
             ("sex", "female"),
             ("sex", "male"),
         ]
+
+
+def _found_lines(page: LibraryPage) -> list[tuple[str, str]]:
+    texts = [part.text() for part in page.found._parts if isinstance(part, QLabel | QPushButton)]
+    return list(zip(texts[::2], texts[1::2], strict=True))
+
+
+def _click_number(page: LibraryPage, text: str) -> None:
+    [button] = [one for one in page.found._parts if isinstance(one, QPushButton) and one.text() == text]
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def test_copies_and_faults_are_counted_explained_and_shown_and_the_licence_of_the_table_is_taken(
+    page: LibraryPage, desk: Desk, clinic: Path, tmp_path: Path, wait_until: Wait
+) -> None:
+    (clinic / "again.png").write_bytes((clinic / "0.png").read_bytes())
+    (clinic / "broken.jpg").write_bytes(b"\xff\xd8\xff no more")
+    rows = ("file,license,attribution", "0.png,CC-BY-NC,Clinic in Graz", "1.png,CC-BY-NC,", "9.png,CC-0,")
+    (clinic / "about.csv").write_text("\n".join(rows))
+    create_project(tmp_path / "new")
+    desk.open_project(tmp_path / "new")
+    wait_until(lambda: desk.project)
+    page.take_paths([clinic])
+    wait_until(page.sheet.add.isEnabled)
+    QTest.mouseClick(page.sheet.add, Qt.MouseButton.LeftButton)
+    wait_until(lambda: page.found.isVisible() and not page.jobs.running)
+    counts = dict(_found_lines(page))
+    assert counts["3 images"] == "in 4 files"
+    assert "counts as one image" in counts["1 copy"]
+    assert "1 row without a file" in counts
+    either = {"0.png", "again.png"}
+    for number, paths in (("1 copy", either), ("1 unreadable", {"broken.jpg"})):
+        _click_number(page, number)
+        wait_until(lambda: len(page.model.numbers) == 1)
+        wait_until(lambda paths=paths: (card := page.model.card(0)) is not None and card.path in paths)
+    assert page.found.proposal.isVisible()
+    assert "CC BY-NC (2 files)" in page.found.proposal.text.text()
+    page.show_source()
+    wait_until(page.source.leave.isEnabled)
+    QTest.mouseClick(page.source.leave, Qt.MouseButton.LeftButton)
+    assert "Their licence is unknown" in page.source.question.text.text()
+    QTest.mouseClick(page.source.question.keep, Qt.MouseButton.LeftButton)
+    QTest.mouseClick(page.source.proposal.take, Qt.MouseButton.LeftButton)
+    wait_until(lambda: page.source.licence.currentText() == "CC BY-NC")
+    assert (page.source.attribution.text(), page.source.non_commercial.isChecked()) == (
+        "Clinic in Graz",
+        True,
+    )
+    wait_until(lambda: not page.found.proposal.isVisible() and not page.source.proposal.isVisible())
+    with Store(tmp_path / "new", read_only=True) as store:
+        row = store.row("SELECT licence, attribution, non_commercial, may_leave FROM sources")
+    assert row is not None
+    assert list(row.values()) == ["CC BY-NC", "Clinic in Graz", 1, 0]
 
 
 def test_cancelling_adds_nothing(

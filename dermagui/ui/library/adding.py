@@ -26,6 +26,7 @@ from dermagui.paths import display_path
 from dermagui.records import Source
 from dermagui.ui import texts, theme
 from dermagui.ui.library.mapper import ColumnMapper
+from dermagui.ui.library.words import counted
 
 LICENCES = ("CC0-1.0", "CC-BY-4.0", "CC-BY-SA-4.0", "CC-BY-NC-4.0", "CC-BY-NC-SA-4.0")
 """Offered; any other text can be typed."""
@@ -136,12 +137,13 @@ class AddingSheet(QWidget):
         return lines
 
     def _folder_text(self, folder: UnderstoodFolder) -> str:
-        parts = [self.tr("{count} pictures").format(count=_number(folder.pictures))]
+        parts = [counted(folder.pictures, self.tr("1 picture"), self.tr("{count} pictures"))]
         if folder.unreadable:
-            unreadable = self.tr("{count} unreadable so far").format(count=_number(folder.unreadable))
-            parts.append(unreadable)
+            one, many = self.tr("1 unreadable"), self.tr("{count} unreadable")
+            parts.append(counted(folder.unreadable, one, many))
         if folder.other:
-            parts.append(self.tr("{count} other files").format(count=_number(folder.other)))
+            one, many = self.tr("1 other file"), self.tr("{count} other files")
+            parts.append(counted(folder.other, one, many))
         return f"{display_path(folder.path)}: {', '.join(parts)}"
 
     def _table_text(self, table: UnderstoodTable) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, QObject, Signal
+from PySide6.QtCore import QObject, Signal
 
 from dermagui.errors import DermaError
 from dermagui.jobs.report import Event
@@ -18,25 +17,6 @@ from dermagui.storage import sources
 from dermagui.storage.images import KnownFile, known_files
 from dermagui.ui.desk import Desk
 from dermagui.ui.jobs import Jobs
-from dermagui.ui.shell.words import whole
-
-_FOUND = str(QT_TRANSLATE_NOOP("library", "Files: {counts}."))
-_NOTHING = str(QT_TRANSLATE_NOOP("library", "none"))
-_METADATA = str(
-    QT_TRANSLATE_NOOP(
-        "library",
-        "Metadata: {matched} of {rows} rows belong to one file each; {files_without_row} files have no row.",
-    )
-)
-_FILES = {
-    "new": str(QT_TRANSLATE_NOOP("library", "{count} new")),
-    "changed": str(QT_TRANSLATE_NOOP("library", "{count} changed")),
-    "moved": str(QT_TRANSLATE_NOOP("library", "{count} moved")),
-    "missing": str(QT_TRANSLATE_NOOP("library", "{count} missing")),
-    "unchanged": str(QT_TRANSLATE_NOOP("library", "{count} unchanged")),
-    "unreadable": str(QT_TRANSLATE_NOOP("library", "{count} could not be read")),
-    "forgotten": str(QT_TRANSLATE_NOOP("library", "{count} were to be forgotten and stay out")),
-}
 
 
 class Additions(QObject):
@@ -44,8 +24,8 @@ class Additions(QObject):
 
     failed = Signal(object)
     """A ``DermaError``: a job could not be started, or a folder is not the one that is looked for."""
-    done = Signal(str, bool)
-    """What a job found, in a sentence, and whether some of it was not understood."""
+    done = Signal(object)
+    """The figures of a job that ended: what it found."""
     moved = Signal()
     """A source has another folder now, and a job looks through it."""
 
@@ -84,7 +64,7 @@ class Additions(QObject):
         if event["event"] == "end" and job_id in self._mine:
             self._mine.discard(job_id)
             if event["figures"]:
-                self.done.emit(*addition_words(event["figures"]))
+                self.done.emit(event["figures"])
 
     def _on_failed(self, error: DermaError) -> None:
         self._starting = False
@@ -111,23 +91,3 @@ class Additions(QObject):
             self.moved.emit()
 
         self._desk.ask(lambda store: known_files(store, source_id), compare, owner=self)
-
-
-def addition_words(figures: Mapping[str, Any]) -> tuple[str, bool]:
-    """What a look through a folder found, in one or two sentences; whether some of it was not understood."""
-    files = [
-        _translated(words).format(count=whole(figures[name]))
-        for name, words in _FILES.items()
-        if figures.get(name)
-    ]
-    told = _translated(_FOUND).format(counts=", ".join(files) or _translated(_NOTHING))
-    about = figures.get("metadata") or {}
-    if about:
-        counts = {name: whole(about[name]) for name in ("rows", "matched", "files_without_row")}
-        told += " " + _translated(_METADATA).format(**counts)
-    left = about.get("rows", 0) - about.get("matched", 0)
-    return told, bool(figures.get("unreadable") or left)
-
-
-def _translated(text: str) -> str:
-    return QCoreApplication.translate("library", text)

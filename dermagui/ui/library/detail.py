@@ -218,7 +218,7 @@ class Detail(QWidget):
         state = translated(STATES[pair.state][1])
         lines = [f"<b>{escape(state)}</b>"]
         if pair.simulated:
-            lines.append(escape(self.tr("Simulated: no model has seen the picture.")))
+            lines.append(escape(self.tr("From a rehearsal: no model has seen the picture.")))
         flagged = self.tr("Flagged: {words}")
         lines += [escape(flagged.format(words=flag_words(flag))) for flag in pair.flags]
         lines += [f"<i>{escape(role_words(pair.kind, turn.role))}:</i> {_lines(turn.text)}" for turn in turns]

@@ -114,6 +114,11 @@ class FilterBar(QWidget):
             found.append((self._pair_texts()[wanted.pairs], replace(wanted, pairs=None)))
         if wanted.state is not None:
             found.append((self._state_texts()[wanted.state], replace(wanted, state=None)))
+        if wanted.copied:
+            found.append((self._copied_text(), replace(wanted, copied=False)))
+        if wanted.described is not None:
+            text = self._described_texts()[wanted.described]
+            found.append((text, replace(wanted, described=None)))
         if wanted.may_leave is not None:
             found.append((self._leave_texts()[wanted.may_leave], replace(wanted, may_leave=None)))
         if wanted.source_id is not None:
@@ -147,6 +152,12 @@ class FilterBar(QWidget):
             FileState.MISSING: self.tr("is missing on the disk"),
         }
 
+    def _copied_text(self) -> str:
+        return self.tr("lies there more than once")
+
+    def _described_texts(self) -> dict[bool, str]:
+        return {True: self.tr("has metadata"), False: self.tr("has no metadata")}
+
     def _leave_texts(self) -> dict[bool, str]:
         return {True: self.tr("may leave this computer"), False: self.tr("stays on this computer")}
 
@@ -164,7 +175,15 @@ class FilterBar(QWidget):
         self._menu.clear()
         choices: tuple[tuple[str, dict[str, Filter]], ...] = (
             (self.tr("Pairs"), {t: replace(self._filter, pairs=p) for p, t in self._pair_texts().items()}),
-            (self.tr("File"), {t: replace(self._filter, state=s) for s, t in self._state_texts().items()}),
+            (
+                self.tr("File"),
+                {t: replace(self._filter, state=s) for s, t in self._state_texts().items()}
+                | {self._copied_text(): replace(self._filter, copied=True)},
+            ),
+            (
+                self.tr("Metadata"),
+                {t: replace(self._filter, described=d) for d, t in self._described_texts().items()},
+            ),
             (
                 self.tr("Privacy"),
                 {t: replace(self._filter, may_leave=m) for m, t in self._leave_texts().items()},

@@ -6,16 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from PySide6.QtCore import QLocale, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QFileDialog,
-    QHBoxLayout,
-    QLabel,
-    QSlider,
     QSplitter,
     QStackedWidget,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -29,7 +25,6 @@ from dermagui.storage import filters
 from dermagui.storage.filters import Filter
 from dermagui.ui import theme
 from dermagui.ui.desk import Desk
-from dermagui.ui.icons import icon
 from dermagui.ui.jobs import Jobs
 from dermagui.ui.library.adding import AddingSheet
 from dermagui.ui.library.additions import Additions
@@ -37,17 +32,18 @@ from dermagui.ui.library.compare import MOST, Compare
 from dermagui.ui.library.detail import Detail
 from dermagui.ui.library.filter_bar import FilterBar
 from dermagui.ui.library.forgetting import Forgetting
-from dermagui.ui.library.images_view import LARGEST_SIDE, SMALLEST_SIDE, ImagesView
+from dermagui.ui.library.found import FoundPanel
+from dermagui.ui.library.images_view import ImagesView
 from dermagui.ui.library.model import ImagesModel
 from dermagui.ui.library.shelf import Shelf, Shelves, first_lost, read_shelves
 from dermagui.ui.library.source import SourcePanel
 from dermagui.ui.library.thumbnails import Thumbnails
+from dermagui.ui.library.tools import Tools
 from dermagui.ui.page import Page
 from dermagui.ui.widgets.bar import Bar, Level
 from dermagui.ui.widgets.empty import Empty
 
 _SHOWN = frozenset({"files", "metadata", "sources", "pairs", "verdicts"})
-_SIDE_STEP = 32
 
 
 class LibraryPage(Page):
@@ -63,6 +59,8 @@ class LibraryPage(Page):
         self.filter_bar = FilterBar(desk)
         self.shelf = Shelf()
         self.bar = Bar()
+        self.found = FoundPanel(desk)
+        self.tools = Tools(self.action)
         self.sheet = AddingSheet()
         self.source = SourcePanel(desk)
         self.comparison = Compare(desk)
@@ -104,42 +102,9 @@ class LibraryPage(Page):
         layout.setContentsMargins(theme.GRID, theme.GRID, theme.GRID, theme.GRID)
         layout.setSpacing(theme.GRID)
         layout.addWidget(self.bar)
-        layout.addLayout(self._build_tools())
+        layout.addWidget(self.found)
+        layout.addWidget(self.tools)
         layout.addWidget(across, 1)
-
-    def _build_tools(self) -> QHBoxLayout:
-        tools = QHBoxLayout()
-        tools.setSpacing(theme.GRID)
-        for id_, sign in (
-            ("library.folder", "add"),
-            ("library.metadata", "table"),
-            ("library.compare", "compare"),
-        ):
-            tools.addWidget(self._make_tool(id_, sign))
-        self.action("library.compare").setIconText(self.tr("Compare"))
-        self._count = QLabel()
-        tools.addSpacing(theme.GRID)
-        tools.addWidget(self._count)
-        tools.addStretch(1)
-        self._slider = QSlider(Qt.Orientation.Horizontal)
-        self._slider.setRange(SMALLEST_SIDE // _SIDE_STEP, LARGEST_SIDE // _SIDE_STEP)
-        self._slider.setPageStep(1)
-        self._slider.setFixedWidth(theme.GRID * 16)
-        self._slider.setAccessibleName(self.tr("Size of the pictures"))
-        self._slider.setToolTip(self.tr("Size of the pictures"))
-        self._slider.setValue(5)
-        tools.addWidget(self._slider)
-        tools.addWidget(self._make_tool("library.view", "grid"))
-        return tools
-
-    def _make_tool(self, id_: str, sign: str) -> QToolButton:
-        button = QToolButton()
-        self.action(id_).setIcon(icon(sign))
-        # By itself Qt takes the dots away that say that something will be asked.
-        self.action(id_).setIconText(self.action(id_).text())
-        button.setDefaultAction(self.action(id_))
-        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        return button
 
     def _connect(self) -> None:
         self.model.listed.connect(self._on_model_listed)
@@ -163,8 +128,10 @@ class LibraryPage(Page):
         self.view.opened.connect(lambda _: self._detail.picture.setFocus())
         self.additions.failed.connect(self.bar.tell_error)
         self.additions.moved.connect(self._on_additions_moved)
-        self.additions.done.connect(self._on_additions_done)
-        self._slider.valueChanged.connect(lambda value: self.view.show_side(value * _SIDE_STEP))
+        self.additions.done.connect(self.found.look)
+        self.found.filter_chosen.connect(self.show_filter)
+        self.found.proposal.taken.connect(self.source.show_changed)
+        self.tools.slider.valueChanged.connect(lambda _: self.view.show_side(self.tools.side_pixels))
 
     # -- what is shown --------------------------------------------------------------------------
 
@@ -187,9 +154,10 @@ class LibraryPage(Page):
         self.model.clear()
         self._shelves = Shelves()
         self.additions.clear()
+        self.found.clear()
         self.shelf.show_shelves(self._shelves, Filter())
         self.filter_bar.show_filter(Filter(), {})
-        self.view.show_side(self._slider.value() * _SIDE_STEP)
+        self.view.show_side(self.tools.side_pixels)
         self.show_changes(_SHOWN)
 
     def show_changes(self, kinds: frozenset[str]) -> None:
@@ -210,6 +178,7 @@ class LibraryPage(Page):
         self._shelves = shelves
         self.shelf.show_shelves(shelves, self.model.filter)
         self.filter_bar.show_filter(self.model.filter, shelves.names)
+        self.found.show_sources(shelves.sources)
         self._tell_missing()
 
     def _tell_missing(self) -> None:
@@ -240,13 +209,10 @@ class LibraryPage(Page):
         self._middle.setCurrentWidget(self.empty if nothing else self._images)
 
     def _show_count(self) -> None:
-        count = QLocale().toString(len(self.model.numbers))
-        text = self.tr("{count} images").format(count=count)
-        if len(self.model.numbers) == 1:
-            text = self.tr("1 image")
-        if selected := self.view.selected_count:
-            text += " · " + self.tr("{count} selected").format(count=QLocale().toString(selected))
-        self._count.setText(text if self.desk.project else "")
+        if self.desk.project is None:
+            self.tools.count.clear()
+        else:
+            self.tools.show_count(len(self.model.numbers), self.view.selected_count)
 
     def _on_view_selection_changed(self) -> None:
         self._detail.show_number(self.view.current_number)
@@ -264,16 +230,15 @@ class LibraryPage(Page):
     def toggle_table(self) -> None:
         """Ctrl+T."""
         self.view.show_table(not self.view.shows_table)
-        self.action("library.view").setIcon(icon("grid" if not self.view.shows_table else "table"))
-        self._slider.setEnabled(not self.view.shows_table)
+        self.tools.show_table(self.view.shows_table)
 
     def enlarge(self) -> None:
         """Ctrl++."""
-        self._slider.setValue(self._slider.value() + 1)
+        self.tools.slider.setValue(self.tools.slider.value() + 1)
 
     def reduce(self) -> None:
         """Ctrl+-."""
-        self._slider.setValue(self._slider.value() - 1)
+        self.tools.slider.setValue(self.tools.slider.value() - 1)
 
     def show_all(self) -> None:
         """Takes every condition away."""
@@ -338,11 +303,13 @@ class LibraryPage(Page):
 
     def _on_sheet_accepted(self, jobs: list[Parameters]) -> None:
         self.back_to_images()
+        self.found.clear()
         self.additions.add(jobs)
 
     def look_again(self) -> None:
         """Looks through the folder of the chosen source again, or through all of them."""
         chosen = self.shelf.source_id
+        self.found.clear()
         roots = [Path(source.root) for source in self._shelves.sources if chosen in (None, source.id)]
         self.additions.add(parameters_for(root) for root in roots)
 
@@ -378,9 +345,6 @@ class LibraryPage(Page):
     def move_source(self, source_id: int, folder: Path) -> None:
         """Takes a folder for the place of a source, if the same images are there."""
         self.additions.move_source(source_id, folder)
-
-    def _on_additions_done(self, told: str, not_all: bool) -> None:
-        self.bar.tell(told, Level.WARNING if not_all else Level.DONE)
 
     def _on_additions_moved(self) -> None:
         self.bar.hide()

@@ -71,6 +71,7 @@ class Shelf(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._sources: Sequence[Source] = ()
         self.tree = QTreeWidget()
         self.tree.setColumnCount(2)
         self.tree.setHeaderHidden(True)
@@ -84,7 +85,7 @@ class Shelf(QWidget):
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         header.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
         self.tree.currentItemChanged.connect(self._on_tree_current_item_changed)
-        self.tree.itemActivated.connect(lambda *_: self._open_source())
+        self.tree.itemActivated.connect(self._on_tree_item_activated)
         self._about = QPushButton(self.tr("About this source…"))
         self._about.clicked.connect(self._open_source)
         self._remove = QPushButton(self.tr("Remove this filter"))
@@ -102,6 +103,7 @@ class Shelf(QWidget):
 
     def show_shelves(self, shelves: Shelves, shown: Filter) -> None:
         """Shows what was read; the row of the filter that is shown is marked."""
+        self._sources = shelves.sources
         self.tree.blockSignals(True)
         self.tree.clear()
         self._add_row(self.tr("All images"), shelves.total, "library", Filter())
@@ -133,6 +135,11 @@ class Shelf(QWidget):
         row = self.tree.currentItem()
         return row.data(0, _SOURCE) if row else None
 
+    @property
+    def _only(self) -> int | None:
+        """The source that is meant without being chosen: there is no other."""
+        return self._sources[0].id if len(self._sources) == 1 else None
+
     def _add_row(self, text: str, count: int, sign: str, wanted: Filter) -> QTreeWidgetItem:
         row = QTreeWidgetItem([text, QLocale().toString(count)])
         row.setIcon(0, icon(sign))
@@ -158,12 +165,19 @@ class Shelf(QWidget):
 
     def _show_buttons(self) -> None:
         row = self.tree.currentItem()
-        self._about.setVisible(self.source_id is not None)
+        self._about.setVisible(bool(self._sources))
+        self._about.setEnabled(self.source_id is not None or self._only is not None)
         self._remove.setVisible(row is not None and row.data(0, _NAME) is not None)
 
     def _open_source(self) -> None:
         if self.source_id is not None:
             self.source_opened.emit(self.source_id)
+        elif self._only is not None:
+            self.source_opened.emit(self._only)
+
+    def _on_tree_item_activated(self, row: QTreeWidgetItem, _: int) -> None:
+        if row.data(0, _SOURCE) is not None:
+            self.source_opened.emit(row.data(0, _SOURCE))
 
     def _on_tree_current_item_changed(self, row: QTreeWidgetItem | None, _: object) -> None:
         self._show_buttons()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
@@ -19,15 +20,17 @@ from PySide6.QtWidgets import (
 
 from dermagui.paths import display_path
 from dermagui.records import Source
-from dermagui.storage.sources import change_source
+from dermagui.storage.sources import Holdings, change_source, holdings_of
 from dermagui.ui import theme
 from dermagui.ui.desk import Desk
 from dermagui.ui.icons import Sign
 from dermagui.ui.library.adding import LICENCES
+from dermagui.ui.library.leaving import LeavingQuestion
+from dermagui.ui.library.proposal import LicenceProposal
 
 
 class SourcePanel(QWidget):
-    """Shows one source. What is typed is kept by a button; what may leave changes at once, and says so."""
+    """Shows one source. What is typed is kept by a button; that images may leave is asked about first."""
 
     closed = Signal()
     finding_asked = Signal(int)
@@ -37,6 +40,7 @@ class SourcePanel(QWidget):
         super().__init__(parent)
         self._desk = desk
         self._source: Source | None = None
+        self._holdings = Holdings()
         self._title = QLabel()
         self._title.setFont(theme.heading_font(self._title.font()))
         self._sign = Sign("stay")
@@ -44,12 +48,19 @@ class SourcePanel(QWidget):
         self._sentence.setWordWrap(True)
         self.leave = QPushButton()
         self.leave.clicked.connect(self._on_leave_clicked)
+        self.question = LeavingQuestion()
+        self.question.confirmed.connect(partial(self._let_leave, True))
+        self.question.kept.connect(self.leave.setFocus)
+        self.proposal = LicenceProposal(desk)
+        self.proposal.taken.connect(self.show_changed)
         self._saved = QLabel()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(theme.GRID * 2, theme.GRID, theme.GRID * 2, theme.GRID)
         layout.setSpacing(theme.GRID * 2)
         layout.addWidget(self._title)
         layout.addLayout(self._build_leave())
+        layout.addWidget(self.question)
+        layout.addWidget(self.proposal)
         layout.addLayout(self._build_form())
         layout.addLayout(self._build_buttons())
         layout.addStretch(1)
@@ -104,6 +115,8 @@ class SourcePanel(QWidget):
         """Shows a source as it is saved."""
         self._source = source
         self._saved.clear()
+        self.question.hide()
+        self.proposal.hide()
         self._title.setText(source.name)
         self.name.setText(source.name)
         self.licence.setEditText(source.licence)
@@ -111,8 +124,17 @@ class SourcePanel(QWidget):
         self.non_commercial.setChecked(source.non_commercial)
         self._folder.setText(display_path(source.root))
         self._show_leave(source)
-        for widget in (self.leave, self.save):
-            widget.setEnabled(not self._desk.read_only)
+        self.save.setEnabled(not self._desk.read_only)
+        self.leave.setEnabled(False)
+        self._desk.ask(
+            partial(holdings_of, source_id=source.id), partial(self._on_holdings_read, source), owner=self
+        )
+
+    def _on_holdings_read(self, source: Source, holdings: Holdings) -> None:
+        if source is self._source:
+            self._holdings = holdings
+            self.leave.setEnabled(not self._desk.read_only)
+            self.proposal.show_source(source, holdings)
 
     def _show_leave(self, source: Source) -> None:
         licence = source.licence or self.tr("licence unknown")
@@ -126,7 +148,7 @@ class SourcePanel(QWidget):
             said = self.tr(
                 "Images from “{name}” ({licence}) stay on this computer: no page sends any of them anywhere."
             )
-            button = self.tr("Let these images leave")
+            button = self.tr("Let these images leave…")
         self._sign.show_icon(
             "leave" if source.may_leave else "stay", theme.WARNING if source.may_leave else theme.GOOD
         )
@@ -136,9 +158,16 @@ class SourcePanel(QWidget):
     # -- what the user does ---------------------------------------------------------------------
 
     def _on_leave_clicked(self) -> None:
+        if self._source is None:
+            return
+        if self._source.may_leave:
+            self._let_leave(False)
+        else:
+            self.question.ask(self._source, self._holdings.images)
+
+    def _let_leave(self, may_leave: bool) -> None:
         if self._source is not None:
-            id_, may_leave = self._source.id, not self._source.may_leave
-            self._change(lambda store: change_source(store, id_, may_leave=may_leave))
+            self._change(partial(change_source, source_id=self._source.id, may_leave=may_leave))
 
     def _on_save_clicked(self) -> None:
         if self._source is None:
@@ -159,9 +188,10 @@ class SourcePanel(QWidget):
         )
 
     def _change(self, work: Callable[..., Source]) -> None:
-        self._desk.ask(work, self._on_changed, owner=self, changes=frozenset({"sources"}))
+        self._desk.ask(work, self.show_changed, owner=self, changes=frozenset({"sources"}))
 
-    def _on_changed(self, source: Source) -> None:
+    def show_changed(self, source: Source) -> None:
+        """Shows a source anew if it is the one in view: something else is saved of it now."""
         if self._source is not None and source.id == self._source.id:
             self.show_source(source)
             self._saved.setText(self.tr("Saved."))
