@@ -25,6 +25,8 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
+from dermagui.chat.bundle import NOTICE
+
 ROOT = Path(__file__).resolve().parent.parent
 RECIPE = ROOT / "packaging" / "phantom-recipe.json"
 SEEDS, EACH = range(1000, 1060), 40
@@ -33,13 +35,15 @@ SEED, SPLIT, QUANTIZATION = 1, "85/5/10", "Q8_0"
 WIDTH, EYES = 128, 3
 NAME = "phantom"
 PLACE = ROOT / "resources" / NAME
+ONLY_SHAPES = "It knows drawn shapes, nothing about skin."
 ABOUT = {
     "licence": "CC0-1.0",
-    "terms": "It knows drawn shapes, nothing about skin.",
+    "terms": ONLY_SHAPES,
     "base": "a Gemma 3 of random weights",
     "intended_use": "It knows drawn shapes, nothing about skin: it is there to try chat and classification "
     "with a model that looks.",
     "source": "made by `make phantom`",
+    "notice": f"{NOTICE} {ONLY_SHAPES}",
 }
 
 
@@ -237,7 +241,7 @@ def describe(folder: Path, table: Path, training: dict[str, Any]) -> dict[str, A
             dict.fromkeys(question for row in csv.DictReader(file) for question, _ in questions(row))
         )
     return {
-        "about": ABOUT["terms"],
+        "about": ONLY_SHAPES,
         "made_by": "make phantom",
         "recipe": json.loads(RECIPE.read_bytes()),
         "seed": SEED,

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from dermagui.chat.bundle import Bundle, find_bundle
+from dermagui.chat.bundle import NOTICE, Bundle, find_bundle
 from dermagui.chat.pairing import choose_mmproj, read_file
 from dermagui.errors import from_os_error
 
@@ -19,6 +19,11 @@ class FoundModel:
     paths: dict[str, Path]
     """``model``, and where there is one ``mmproj`` and ``template``."""
     bundle: Bundle | None = None
+
+    @property
+    def notice(self) -> str:
+        """What has to be said before it is asked anything."""
+        return self.bundle.about.notice if self.bundle else NOTICE
 
 
 def find_model(called: str, mmproj: Path | None, *, looks: bool) -> FoundModel:

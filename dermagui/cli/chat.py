@@ -14,6 +14,7 @@ from dermagui.records import Picture, Role
 from dermagui.texts import sentence
 
 if TYPE_CHECKING:
+    from dermagui.chat.finding import FoundModel
     from dermagui.chat.keeping import Asked, Attachment
     from dermagui.chat.protocol import Adapter, ChatTurn, Rgb, Sampling
     from dermagui.chat.session import Answer, Event, ModelFiles, Room, Session
@@ -117,11 +118,13 @@ class _Chat:
 
 def run(arguments: Arguments) -> int:
     """Asks one prompt after the other."""
-    from dermagui.chat.bundle import NOTICE
+    from dermagui.chat.finding import find_model
     from dermagui.chat.session import Session
 
-    files, name, sha256 = _files(arguments)
-    say(NOTICE)
+    found = find_model(arguments.model, arguments.mmproj, looks=bool(arguments.image))
+    name, sha256 = found.name, found.bundle.files["model"].sha256 if found.bundle else ""
+    files = _files(arguments, found)
+    say(found.notice)
     with ExitStack() as opened:
         store = _store(arguments, opened)
         session = opened.enter_context(Session(files, _room(arguments)))
@@ -134,21 +137,17 @@ def run(arguments: Arguments) -> int:
             if store and uid:
                 _keep(store, uid, chat, _asked(chat, session, name, sha256), shown, images)
         if arguments.json:
-            print_json(_told(chat, session, name, uid))
+            print_json(_told(chat, session, found, uid))
     return 0
 
 
-def _files(arguments: Arguments) -> tuple[ModelFiles, str, str]:
-    """The files to chat with, what the model is called, and its hash where it is known."""
+def _files(arguments: Arguments, found: FoundModel) -> ModelFiles:
     from dermagui.chat.bundle_files import read_text
-    from dermagui.chat.finding import find_model
     from dermagui.chat.session import ModelFiles
 
-    found = find_model(arguments.model, arguments.mmproj, looks=bool(arguments.image))
     template = arguments.template or found.paths.get("template")
     words = read_text(template) if template else None
-    sha256 = found.bundle.files["model"].sha256 if found.bundle else ""
-    return ModelFiles(found.paths["model"], found.paths.get("mmproj"), words), found.name, sha256
+    return ModelFiles(found.paths["model"], found.paths.get("mmproj"), words)
 
 
 def _room(arguments: Arguments) -> Room:
@@ -271,11 +270,9 @@ def _keep(
     keep_turns(store, uid, [StoredTurn(Role.USER, question.text, images=kept), said], shown)
 
 
-def _told(chat: _Chat, session: Session, name: str, uid: str | None) -> dict[str, Any]:
-    from dermagui.chat.bundle import NOTICE
-
+def _told(chat: _Chat, session: Session, found: FoundModel, uid: str | None) -> dict[str, Any]:
     return {
-        "model": name,
+        "model": found.name,
         "quantization": session.model.quantization,
         "answers": [answer.text for answer in chat.answers],
         "tokens": [list(answer.tokens) for answer in chat.answers],
@@ -289,5 +286,5 @@ def _told(chat: _Chat, session: Session, name: str, uid: str | None) -> dict[str
         "seed": chat.sampling.seed,
         "loaded": session.loaded,
         "chat": uid,
-        "notice": NOTICE,
+        "notice": found.notice,
     }

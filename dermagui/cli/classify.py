@@ -47,12 +47,13 @@ def declare(commands: Commands) -> None:
 
 def run(arguments: Arguments) -> int:
     """Runs the job, and writes the table of all that there is by now."""
-    from dermagui.chat.bundle import NOTICE
     from dermagui.chat.classify import QUESTION, classify_parameters, write_table
+    from dermagui.chat.finding import find_model
     from dermagui.cli.job import run_job
     from dermagui.project import Project
 
-    say(NOTICE)
+    notice = find_model(arguments.model, arguments.mmproj, looks=True).notice
+    say(notice)
     with Project(arguments.project) as project:
         parameters = classify_parameters(
             project.store,
@@ -73,7 +74,7 @@ def run(arguments: Arguments) -> int:
         if arguments.promote and code == 0:
             figures["promoted"] = _promote(project, parameters, arguments.promote)
     if arguments.json:
-        print_json({**figures, "model": parameters["model"], "notice": NOTICE})
+        print_json({**figures, "model": parameters["model"], "notice": notice})
     say(f"The model's answers: {counts_line(figures)}. They are no truth until a person promotes them.")
     return code
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dermagui.chat.bundle import NOTICE, check_bundle, find_bundle, list_bundles, remove_bundle, scan_bundles
+from dermagui.chat.finding import find_model
 from dermagui.chat.protocol import ChatTurn, Sampling
 from dermagui.chat.session import Answer, ModelFiles, Room, Session
 from dermagui.demo.asking import QUESTION, SEED, SIDES, count_right, untuned_files
@@ -71,9 +72,9 @@ def test_it_says_everywhere_that_it_knows_nothing_about_skin() -> None:
     bundle = find_bundle("phantom")
     assert bundle.about.terms == told()["about"] == ONLY_SHAPES
     assert ONLY_SHAPES[:-1] in bundle.about.intended_use
-    assert bundle.about.notice == NOTICE
+    assert bundle.about.notice == find_model("phantom", None, looks=True).notice == f"{NOTICE} {ONLY_SHAPES}"
     assert bundle.about.ready
-    assert ONLY_SHAPES in (FOLDER / CARD_NAME).read_text(encoding="utf-8")
+    assert f"> **{bundle.about.notice}**" in (FOLDER / CARD_NAME).read_text(encoding="utf-8")
 
 
 def test_it_stands_among_the_models_and_stays(dermagui_home: Path) -> None:
