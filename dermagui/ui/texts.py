@@ -193,6 +193,17 @@ INSTEAD: dict[str, str] = {
             "{path} did not arrive as it was sent, and was thrown away; download it again.",
         )
     ),
+    "train.base_on_hub": str(
+        QT_TRANSLATE_NOOP(
+            "texts", "{name} is not on this computer; look it up on the hub, or choose the folder that holds it."
+        )
+    ),
+    "train.base_gated": str(
+        QT_TRANSLATE_NOOP(
+            "texts",
+            "{name} is not on this computer, and it is gated: accept its terms ({licence}) on its page at the hub, keep a hub token in the settings, then look it up, or choose the folder that holds it.",
+        )
+    ),
     "train.no_environment": str(
         QT_TRANSLATE_NOOP("texts", "The training environment is not installed; its station Computer does it.")
     ),

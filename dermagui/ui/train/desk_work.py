@@ -15,6 +15,8 @@ from dermagui.errors import DermaError
 
 if TYPE_CHECKING:
     from dermagui.chat.bundle import Bundle
+    from dermagui.chat.hub import Listing
+    from dermagui.jobs.work import Parameters
     from dermagui.storage.database import Row, Store
     from dermagui.training.environment import Environment
     from dermagui.training.hardware import Hardware
@@ -211,3 +213,36 @@ def base_facts(wanted: str, settings: dict[str, Any], hardware: Hardware | None)
         return BaseFacts(base.folder, base.kind, base.becomes_gguf, None, "", free)
     light = fit_light(fit, hardware) if hardware is not None and cards else ""
     return BaseFacts(base.folder, base.kind, base.becomes_gguf, fit.total, light, free)
+
+
+def look_up_base(name: str) -> Listing:
+    """What would be downloaded of a base. Raises like ``base_download.look_up``."""
+    from dermagui.training.base_download import look_up
+
+    return look_up(name, _hub_token())
+
+
+def prepare_base(name: str) -> tuple[Parameters, str | None, Path]:
+    """What the download of a base is started with, its secret, and the folder that the job is in."""
+    from dermagui.project import home_project
+    from dermagui.training.base_download import download_parameters
+
+    return download_parameters(name), _hub_token(), home_project()
+
+
+def terms_of_base(name: str) -> list[str]:
+    """The terms that recipes know of a base."""
+    from dermagui.training.recipe import list_recipes
+
+    return sorted({recipe.terms for recipe in list_recipes() if recipe.base == name and recipe.terms})
+
+
+def _hub_token() -> str | None:
+    from dermagui.api_key import HUGGINGFACE, find_key
+    from dermagui.logs import hide
+
+    key = find_key(HUGGINGFACE)
+    if key is None:
+        return None
+    hide(key.value)
+    return key.value

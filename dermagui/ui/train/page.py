@@ -106,6 +106,8 @@ class TrainPage(Page):
             station.wants.connect(self.wants)
             self._light(n)
         self.model.asked.connect(self.wants_model)
+        self.recipe.download.failed.connect(self._tell)
+        self.recipe.download.button.begun.connect(self.bar.hide)
         self.run.recipe_wanted.connect(lambda: self.show_station(self.stations.index(self.recipe)))
         self.recipe.fold.toggled.connect(lambda on: self._scroll.start() if on else None)
         self._scroll.timeout.connect(lambda: self.bring_up(self.recipe.form))
@@ -253,5 +255,7 @@ class TrainPage(Page):
     def _tell(self, error: DermaError) -> None:
         if error.code == "network.airplane":
             self.bar.tell_error(error, self.tr("Open privacy"), lambda: self.wants.emit("privacy"))
+        elif error.code in ("hub.gated", "hub.token_refused", "train.base_gated"):
+            self.bar.tell_error(error, self.tr("Open settings"), lambda: self.wants.emit("settings"))
         else:
             self.bar.tell_error(error)

@@ -60,10 +60,10 @@ class JobButton(QWidget):
         """How far its job is, in words."""
         return self._said.text()
 
-    def begin(self, parameters: Parameters) -> None:
+    def begin(self, parameters: Parameters, secret: str | None = None) -> None:
         """Starts the job."""
         self.begun.emit()
-        self._jobs.start(self.kind, parameters, failed=self._tell)
+        self._jobs.start(self.kind, parameters, secret=secret, failed=self._tell)
 
     def follow_running(self) -> None:
         """Takes up a job of its kind that runs, whoever started it; lets go of one that is over."""

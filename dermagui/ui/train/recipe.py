@@ -30,6 +30,7 @@ from dermagui.ui import texts, theme
 from dermagui.ui.desk import Desk
 from dermagui.ui.jobs import Jobs
 from dermagui.ui.train import desk_work
+from dermagui.ui.train.base_download import BaseDownload
 from dermagui.ui.train.computer import ComputerStation
 from dermagui.ui.train.data import DataStation
 from dermagui.ui.train.desk_work import BaseFacts
@@ -42,6 +43,9 @@ from dermagui.ui.widgets.bar import Bar
 _FIRST = "default"
 _PATIENCE_MILLISECONDS = 300
 """After the last letter of the base's folder, before it is looked at."""
+
+_ON_HUB = ("train.base_on_hub", "train.base_gated")
+"""Codes of a base that is known by name and not here."""
 
 
 class RecipeStation(Station):
@@ -65,6 +69,8 @@ class RecipeStation(Station):
         )
         self._base_said = sentence_label(quiet=True)
         self._fit = sentence_label()
+        self.download = BaseDownload(desk)
+        self.of_recipe = word_button(self.tr("The recipe's base"), self._name_base)
         self.back = word_button(self.tr("Back to the recipe's settings"), self._show_recipe)
         self.name = QLineEdit()
         self.name.setPlaceholderText(self.tr("Chosen for you if left empty"))
@@ -74,6 +80,7 @@ class RecipeStation(Station):
         self._build()
         self._timer.timeout.connect(self._look_at_base)
         self.base.textChanged.connect(self._on_base_changed)
+        self.download.arrived.connect(self._on_base_arrived)
         self.form.changed.connect(self._on_settings_changed)
         self._group.buttonClicked.connect(lambda _: self._show_recipe())
         self.cards[_FIRST].setChecked(True)
@@ -87,7 +94,7 @@ class RecipeStation(Station):
             self.column.addWidget(self._build_card(recipe))
         self.column.addWidget(self._terms)
         self.column.addWidget(subtitle(self.tr("Base")))
-        folder = buttons_row(self.base, self._browse_button())
+        folder = buttons_row(self.base, self._browse_button(), self.of_recipe)
         folder.setStretchFactor(self.base, 1)
         folder.takeAt(folder.count() - 1)
         label = QLabel(self.tr("Folder or name"))
@@ -97,6 +104,7 @@ class RecipeStation(Station):
         form.setVerticalSpacing(theme.GRID)
         form.addRow(label, folder)
         form.addRow("", self._base_said)
+        form.addRow("", self.download)
         form.addRow(self.tr("Name of the training"), self.name)
         self.column.addLayout(form)
         for sentence in (self._base_said, self._fit):
@@ -189,6 +197,13 @@ class RecipeStation(Station):
 
     # -- the base -------------------------------------------------------------------------------
 
+    def _name_base(self) -> None:
+        self.base.setText(self.recipe.base)
+
+    def _on_base_arrived(self, name: str) -> None:
+        if name == self.base.text().strip():
+            self._on_base_changed()
+
     def _browse(self) -> None:
         found = QFileDialog.getExistingDirectory(self, self.tr("The folder of the base"))
         if found:
@@ -196,8 +211,9 @@ class RecipeStation(Station):
 
     def _on_base_changed(self) -> None:
         self._found, self._refused = None, False
-        say(self._base_said, "")
-        say(self._fit, "")
+        for sentence in (self._base_said, self._fit):
+            say(sentence, "")
+        self.download.offer("")
         self._timer.start()
         self._judge()
 
@@ -237,6 +253,7 @@ class RecipeStation(Station):
     def _on_base_refused(self, wanted: str, error: DermaError) -> None:
         if wanted == self.base.text().strip():
             self._found, self._refused = None, True
+            self.download.offer(wanted if error.code in _ON_HUB else "")
             say(self._base_said, texts.worded(error))
             self._judge()
 
@@ -252,7 +269,10 @@ class RecipeStation(Station):
             say(self._fit, self._estimate_words(facts))
             self._judge_fit(facts)
         elif self._refused:
-            self.shine(Light.RED, self.tr("Nothing can be trained on this base; below it stands why."))
+            offered = not self.download.isHidden()
+            said = self.tr("Nothing can be trained on this base; below it stands why.")
+            coming = self.tr("This base is not here yet; below it stands how it comes.")
+            self.shine(Light.OPEN if offered else Light.RED, coming if offered else said)
         else:
             said = self.tr(
                 "Choose the folder that {base} was downloaded to, or that of another vision model."
