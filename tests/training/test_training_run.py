@@ -9,24 +9,45 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.command_line import run
+from tests.fakes.hub import COMMIT, Hub
 from tests.training.conftest import COLOURS, SETTINGS, answer, clean_environment
 
 pytestmark = pytest.mark.slow
 
+NAME = "tiny-lab/Tiny"
+
+
+def write_recipe(folder: Path, **settings: object) -> Path:
+    """A recipe of the user's own."""
+    words = dict.fromkeys(("title", "purpose", "base", "licence", "terms"), "")
+    told = {"name": "tiny", **words, "gated": False, "becomes_gguf": True, "gpu_gb": 0, "unverified": False}
+    path = folder / "tiny.json"
+    path.write_text(json.dumps(told | {"settings": SETTINGS | settings}))
+    return path
+
+
+def test_a_base_of_the_hub_is_fetched_and_then_trained_without_a_network(
+    tmp_path: Path, spots: Path, tiny_base: Path, ready: Path
+) -> None:
+    recipe = write_recipe(tmp_path, probes=0)
+    given = ["--base", NAME, "--yes", "--recipe", recipe, "--max-steps", "1", "--threads", "1", "--json"]
+    with Hub({(NAME, path.name): path.read_bytes() for path in tiny_base.iterdir()}) as hub:
+        run("settings", "hub.endpoint", hub.endpoint)
+        hub.gated.add(NAME)
+        hub.members.add("hf_ours")
+        hub.tokens["hf_ours"] = "Ada"
+        figures = run("train", spots, *given, "--name", "first", environment={"HF_TOKEN": "hf_ours"}).json
+    assert figures["steps"] == 1
+    assert len({seen.path for seen in hub.bodies()}) == len([path for path in tiny_base.iterdir()]) + 1
+    assert all(seen.user_agent.startswith("dermagui/") for seen in hub.seen), "the trainer asks nobody"
+    (one,) = run("train-status", spots, "--json").json["trainings"]
+    assert (one["origin"]["name"], one["origin"]["commit"]) == (NAME, COMMIT)
+    log = next((spots / "training").glob("*/output.log")).read_text()
+    assert "hf_ours" not in log
+
 
 def test_accepted_pairs_tune_a_model(tmp_path: Path, spots: Path, tiny_base: Path, ready: Path) -> None:
-    recipe = {
-        "name": "tiny",
-        "title": "",
-        "purpose": "",
-        "base": "",
-        "licence": "",
-        "terms": "",
-        "gated": False,
-    }
-    told = recipe | {"becomes_gguf": True, "gpu_gb": 0, "unverified": False, "settings": SETTINGS}
-    (tmp_path / "tiny.json").write_text(json.dumps(told))
-    given = ["--base", tiny_base, "--recipe", tmp_path / "tiny.json", "--max-steps", "40", "--name", "first"]
+    given = ["--base", tiny_base, "--recipe", write_recipe(tmp_path), "--max-steps", "40", "--name", "first"]
     done = run("train", spots, *given, "--threads", "1", "--split", "70/20/10", "--json")
     figures = done.json
     assert figures["last_loss"] < figures["first_loss"] / 10
@@ -58,20 +79,9 @@ def test_accepted_pairs_tune_a_model(tmp_path: Path, spots: Path, tiny_base: Pat
 def test_a_training_is_done_elsewhere_and_comes_back(
     tmp_path: Path, spots: Path, tiny_base: Path, python: str
 ) -> None:
-    recipe = {
-        "name": "tiny",
-        "title": "",
-        "purpose": "",
-        "base": "",
-        "licence": "",
-        "terms": "",
-        "gated": False,
-    }
-    settings = SETTINGS | {"probes": 0, "save_steps": 2}
-    told = recipe | {"becomes_gguf": True, "gpu_gb": 0, "unverified": False, "settings": settings}
-    (tmp_path / "tiny.json").write_text(json.dumps(told))
+    recipe = write_recipe(tmp_path, probes=0, save_steps=2)
     out = tmp_path / "away"
-    given = ["--base", tiny_base, "--recipe", tmp_path / "tiny.json", "--max-steps", "2", "--name", "away"]
+    given = ["--base", tiny_base, "--recipe", recipe, "--max-steps", "2", "--name", "away"]
     # So many texts that they are a fifth of all.
     texts = [json.dumps({"question": f"What is {n}?", "answer": "A number."}) for n in range(20)]
     (tmp_path / "texts.jsonl").write_text("\n".join(texts))
