@@ -62,7 +62,7 @@ def parse_ratios(text: str) -> Ratios:
         raise UserError("split.malformed", text=text)
     total = math.fsum(parts)
     if not any(math.isclose(total, whole, rel_tol=1e-6) for whole in (1, 100)):
-        raise UserError("split.sum", text=text, total=total)
+        raise UserError("split.sum", text=text, total=f"{total:g}")
     return parts[0] / total, parts[1] / total, parts[2] / total
 
 

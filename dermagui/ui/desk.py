@@ -55,6 +55,8 @@ class Desk(QObject):
         self._pictures = ThreadPoolExecutor(_PICTURE_THREADS, thread_name_prefix="pictures")
         self._version = 0
         self._under_way = 0
+        self._opening: dict[ThreadPoolExecutor, Future[Project]] = {}
+        """Projects that are being opened, by the thread that will be theirs."""
         self._closed = False
         self._arrived.connect(self._on_arrived, Qt.ConnectionType.QueuedConnection)
         self._look = QTimer(self, interval=_LOOK_MILLISECONDS)
@@ -74,19 +76,25 @@ class Desk(QObject):
 
     def open_project(self, folder: Path, failed: Callable[[DermaError], None] | None = None) -> None:
         """Opens a project in place of the open one, which stays open where that fails."""
+        if self._closed:
+            return
         database = ThreadPoolExecutor(1, thread_name_prefix="database")
 
         def opened(project: Project) -> None:
+            if self._closed:
+                return  # closing it was seen to there
+            del self._opening[database]
             self.close_project()
             self.project, self._database = project, database
             self._look.start()
             self.project_changed.emit()
 
         def refused(error: DermaError) -> None:
+            self._opening.pop(database, None)
             database.shutdown(wait=False)
             (failed or self.failed.emit)(error)
 
-        self._submit(database, partial(_open, folder), opened, refused, self)
+        self._opening[database] = self._submit(database, partial(_open, folder), opened, refused, self)
 
     def close_project(self) -> None:
         """Closes the open project after what was asked of it so far. Waits for that."""
@@ -104,6 +112,10 @@ class Desk(QObject):
         self.closing.emit()
         self.close_project()
         self._closed = True
+        for database, future in self._opening.items():
+            database.submit(_close_when_open, future)
+            database.shutdown(wait=True)
+        self._opening.clear()
         self._pictures.shutdown(wait=True, cancel_futures=True)
 
     @property
@@ -206,6 +218,12 @@ class Desk(QObject):
         before, self._version = self._version, version
         if before and version != before:
             self.rows_changed.emit(EVERYTHING)
+
+
+def _close_when_open(future: Future[Project]) -> None:
+    """Closes a project that was still being opened when everything was closed."""
+    if future.exception() is None:
+        future.result().close()
 
 
 def _open(folder: Path) -> Project:

@@ -112,7 +112,7 @@ INSTEAD: dict[str, str] = {
     "export.only_simulated": str(
         QT_TRANSLATE_NOOP(
             "texts",
-            "Nothing was exported: all {count} accepted pairs come from a rehearsal; tick “With rehearsed pairs” to export them.",
+            "Nothing was exported: all {count} accepted pairs come from a rehearsal; tick the box of the rehearsed pairs to export them.",
         )
     ),
     "bundle.not_found": str(

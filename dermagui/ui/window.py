@@ -235,6 +235,7 @@ class Window(QMainWindow):
         welcome = Welcome(self.desk, self)
         welcome.wants_demo.connect(self.open_demo)
         welcome.wants_project.connect(self.projects.make)
+        welcome.wants_chat.connect(self.show_chat)
         welcome.changed_setting.connect(self._on_setting_changed)
         welcome.open()
 

@@ -107,6 +107,28 @@ def test_closing_waits_for_what_was_asked(opened: Desk, tmp_path: Path) -> None:
         assert [row["name"] for row in project.store.rows("SELECT name FROM people")] == ["Grace"]
 
 
+@pytest.mark.parametrize("folders", [1, 2])
+def test_a_project_that_was_being_opened_is_let_go(
+    application: QApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folders: int
+) -> None:
+    """Closed before it was there, it must not be kept from others."""
+    made: list[Project] = []
+    kept = Project.close
+    monkeypatch.setattr(Project, "close", lambda project: (made.append(project), kept(project)))
+    desk = Desk()
+    for n in range(folders):
+        create_project(tmp_path / str(n))
+        desk.open_project(tmp_path / str(n))
+    desk.close()
+    assert sorted(project.folder.name for project in made) == [str(n) for n in range(folders)]
+    application.processEvents()
+    assert desk.project is None
+    desk.open_project(tmp_path / "0")
+    application.processEvents()
+    assert desk.is_idle
+    desk.deleteLater()
+
+
 def test_whoever_asks_after_the_end_gets_no_answer(application: QApplication) -> None:
     desk, came = Desk(), []
     desk.close()

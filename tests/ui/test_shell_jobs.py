@@ -172,6 +172,7 @@ def test_a_job_is_followed_paused_and_resumed(
     log = opened.page.findChild(QPlainTextEdit)
     opened.page.findChild(QTableView).selectRow(0)
     wait_until(lambda: "Paused" in log.toPlainText())
+    assert "Questions asked: " in log.toPlainText()
     QTest.keyClick(opened.windowHandle(), Qt.Key.Key_R, Qt.KeyboardModifier.ControlModifier)
     wait_until(lambda: opened.jobs.running and first not in opened.jobs.running)
     again = next(iter(opened.jobs.running.values())).row

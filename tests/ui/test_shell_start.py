@@ -15,7 +15,7 @@ from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtNetwork import QLocalSocket
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QFileDialog, QLabel
+from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QPushButton
 
 from dermagui import paths, settings
 from dermagui.errors import UserError
@@ -310,6 +310,17 @@ def test_the_welcome_is_walked_by_keys_and_comes_only_once(window: Window, wait_
     QTest.mouseClick(welcome.skip, Qt.MouseButton.LeftButton)
     assert not welcome.isVisible()
     assert state.is_set(SEEN)
+
+
+def test_the_welcome_leads_to_the_chat_without_a_project(window: Window) -> None:
+    window.show_welcome()
+    welcome = window.findChild(Welcome)
+    welcome._show_page(3)
+    (chat,) = [button for button in welcome.findChildren(QPushButton) if button.text() == "Go to Chat"]
+    QTest.mouseClick(chat, Qt.MouseButton.LeftButton)
+    assert not welcome.isVisible()
+    assert window.page.name == "chat"
+    assert window.page.isVisible()
 
 
 def test_the_look_that_is_chosen_in_the_welcome_is_kept(window: Window, wait_until: Wait) -> None:

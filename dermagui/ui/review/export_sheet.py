@@ -118,8 +118,7 @@ class ExportSheet(QDialog):
         browse.triggered.connect(self._browse)
         self.out.addAction(browse, QLineEdit.ActionPosition.TrailingPosition)
         self.split = QLineEdit("80/10/10")
-        self.simulated = QCheckBox(self.tr("With re&hearsed pairs"))
-        self.unflagged = QCheckBox(self.tr("&Leave out what a check flagged"))
+        self.simulated, self.unflagged = QCheckBox(), QCheckBox()
         self.look = QPushButton(self.tr("Look at them in Review"))
         self.keep_names = QCheckBox(self.tr("Keep patient ids and file names as they &are"))
         self.count = QLabel()
@@ -130,6 +129,7 @@ class ExportSheet(QDialog):
         self._build()
         if before is not None:
             self._show_asked(before)
+        self._count_boxes(Exportables())
         self._show_choice()
 
     def _connect(self) -> None:
@@ -192,7 +192,17 @@ class ExportSheet(QDialog):
     def show_exportables(self, found: Exportables) -> None:
         """Says how many pairs there are to write."""
         self._found = found
+        self._count_boxes(found)
         self._show_choice()
+
+    def _count_boxes(self, found: Exportables) -> None:
+        """Says of how many pairs each box decides."""
+        rehearsed, flagged = whole(found.rehearsed), whole(found.flagged)
+        self.simulated.setText(self.tr("With re&hearsed pairs: {count}").format(count=rehearsed))
+        self.unflagged.setText(self.tr("&Leave out what a check flagged: {count}").format(count=flagged))
+        self.simulated.setEnabled(found.rehearsed > 0)
+        for widget in (self.unflagged, self.look):
+            widget.setEnabled(found.flagged > 0)
 
     def _show_choice(self) -> None:
         """Says what the chosen format is for and, where that is known, what will be written."""
@@ -203,9 +213,6 @@ class ExportSheet(QDialog):
         taken = self._found.taken(
             wanted, rehearsed=self.simulated.isChecked(), unflagged=self.unflagged.isChecked()
         )
-        self.simulated.setEnabled(self._found.rehearsed > 0)
-        self.unflagged.setEnabled(self._found.flagged > 0)
-        self.look.setEnabled(self._found.flagged > 0)
         self._export.setEnabled(taken.count > 0)
         words = taken.words()
         if not taken.count and self._found.rehearsed and not self.simulated.isChecked():

@@ -104,12 +104,14 @@ class ReviewPage(PairPage):
         self._open(name)
 
     def choose_reviewer(self) -> None:
-        """Offers the people of this project, and anybody else."""
+        """Offers the people of this project, anybody else, and to write one's impression first."""
         self._people.clear()
         for name in self._opened.people if self._opened else ():
             self._people.addAction(name.replace("&", "&&"), partial(self._on_names_named, name))
         self._people.addSeparator()
         self._people.addAction(self.tr("Somebody else…"), self.ask_name)
+        self._people.addSeparator()
+        self._people.addAction(self.action("review.impression"))
         button = self.parts.reviewer
         self._people.popup(button.mapToGlobal(button.rect().bottomLeft()))
 

@@ -74,7 +74,7 @@ LABELS = {
     ),
     "gemini.model": _label(QT_TRANSLATE_NOOP("settings", "Model")),
     "gemini.key_tier": _label(
-        QT_TRANSLATE_NOOP("settings", "Kind of key"),
+        QT_TRANSLATE_NOOP("settings", "Is the key free or paid?"),
         QT_TRANSLATE_NOOP("settings", "With a free key people at Google may read what is sent."),
     ),
     "gemini.service_tier": _label(QT_TRANSLATE_NOOP("settings", "Speed and price")),

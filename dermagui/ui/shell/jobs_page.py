@@ -32,7 +32,7 @@ from dermagui.ui.desk import Desk
 from dermagui.ui.jobs import Jobs
 from dermagui.ui.page import Page
 from dermagui.ui.shell.jobs_model import JobsModel
-from dermagui.ui.shell.words import state_word
+from dermagui.ui.shell.words import figure_lines, state_word
 from dermagui.ui.widgets.bar import Bar
 
 _RETRY = {"generate": {"retry_refused": True}}
@@ -305,4 +305,5 @@ def _story_lines(event: Event) -> list[str]:
     if event["event"] != "end":
         return []
     error = event["error"]
-    return [f"{state_word(event['state'])}.", *([texts.sentence(**error)] if error else [])]
+    told = [texts.sentence(**error)] if error else []
+    return [f"{state_word(event['state'])}.", *told, *figure_lines(event["figures"])]

@@ -38,6 +38,8 @@ class Welcome(QDialog):
     """The user wants to look around in drawn pictures."""
     wants_project = Signal(object)
     """A ``Path``: where the user wants a new project."""
+    wants_chat = Signal()
+    """The user wants to talk to a model; that needs no project."""
     changed_setting = Signal(str)
     """The key of a setting that was chosen here."""
 
@@ -157,6 +159,8 @@ class Welcome(QDialog):
         demo.clicked.connect(self._on_demo_clicked)
         project = QPushButton(self.tr("Make a project…"))
         project.clicked.connect(self._on_project_clicked)
+        chat = QPushButton(self.tr("Go to Chat"))
+        chat.clicked.connect(self._on_chat_clicked)
         for button, line in (
             (
                 demo,
@@ -170,13 +174,14 @@ class Welcome(QDialog):
                     "Name a project, and a folder is made for it; then drop your pictures on the window."
                 ),
             ),
+            (chat, self.tr("A model on this computer answers questions about pictures, with no network.")),
         ):
             column.addWidget(_text(line))
             row = QHBoxLayout()
             row.addWidget(button)
             row.addStretch(1)
             column.addLayout(row)
-            column.addSpacing(2 * theme.GRID)
+            column.addSpacing(theme.GRID)
         column.addStretch(1)
         return page
 
@@ -193,6 +198,10 @@ class Welcome(QDialog):
     def _on_demo_clicked(self) -> None:
         self.accept()
         self.wants_demo.emit()
+
+    def _on_chat_clicked(self) -> None:
+        self.accept()
+        self.wants_chat.emit()
 
     def _on_project_clicked(self) -> None:
         folder = ask_new_folder(self, self.tr("Name of the new project"), self.tr("Skin study"))

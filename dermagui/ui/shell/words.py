@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, QLocale
@@ -46,6 +47,30 @@ UNITS = {
     "bytes": str(QT_TRANSLATE_NOOP("jobs", "bytes")),
     "tensors": str(QT_TRANSLATE_NOOP("jobs", "tensors")),
 }
+
+
+FIGURES = {
+    "new": str(QT_TRANSLATE_NOOP("jobs", "New images: {count}")),
+    "changed": str(QT_TRANSLATE_NOOP("jobs", "Changed images: {count}")),
+    "moved": str(QT_TRANSLATE_NOOP("jobs", "Files that were moved: {count}")),
+    "missing": str(QT_TRANSLATE_NOOP("jobs", "Files that are gone: {count}")),
+    "unchanged": str(QT_TRANSLATE_NOOP("jobs", "Images known before: {count}")),
+    "unreadable": str(QT_TRANSLATE_NOOP("jobs", "Files that cannot be read: {count}")),
+    "sent": str(QT_TRANSLATE_NOOP("jobs", "Questions asked: {count}")),
+    "left": str(QT_TRANSLATE_NOOP("jobs", "Questions left to ask: {count}")),
+    "pairs": str(QT_TRANSLATE_NOOP("jobs", "Pairs: {count}")),
+    "images": str(QT_TRANSLATE_NOOP("jobs", "Pictures: {count}")),
+}
+"""What a job counted, by the name of the figure; those that are not here are for programs."""
+
+
+def figure_lines(figures: Mapping[str, object]) -> list[str]:
+    """What a job counted, a line a figure; zeros are left out."""
+    return [
+        QCoreApplication.translate("jobs", words).format(count=whole(count))
+        for name, words in FIGURES.items()
+        if isinstance(count := figures.get(name), int) and count
+    ]
 
 
 def in_words(table: dict[str, str], key: str) -> str:

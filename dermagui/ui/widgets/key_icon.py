@@ -20,7 +20,8 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QPushButton
 
 _NATIVE = QKeySequence.SequenceFormat.NativeText
-_SIDE = 20
+_SIDE, _GAP = 20, 4
+"""How high a cap is, and how far the words beside it stand off, in pixels."""
 
 
 class _Engine(QIconEngine):
@@ -36,6 +37,7 @@ class _Engine(QIconEngine):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(QPen(palette.color(group, QPalette.ColorRole.PlaceholderText), 1))
         painter.setBrush(palette.brush(QPalette.ColorRole.Base))
+        rect = rect.adjusted(0, 0, -_GAP, 0)
         painter.drawRoundedRect(QRectF(rect).adjusted(0.5, 0.5, -0.5, -0.5), 3, 3)
         painter.setPen(palette.color(group, QPalette.ColorRole.ButtonText))
         painter.setFont(_font(rect.height()))
@@ -63,7 +65,7 @@ def key_icon(sequence: QKeySequence) -> tuple[QIcon, QSize]:
     """The first key of a shortcut, and the size that shows it whole."""
     text = sequence.toString(_NATIVE)
     width = QFontMetrics(_font(_SIDE)).horizontalAdvance(text) + _SIDE // 2
-    return QIcon(_Engine(text)), QSize(max(_SIDE, width), _SIDE)
+    return QIcon(_Engine(text)), QSize(max(_SIDE, width) + _GAP, _SIDE)
 
 
 def follow_action(button: QPushButton, action: QAction) -> None:
