@@ -366,6 +366,15 @@ CHAT = (
         "chat.export", QT_TRANSLATE_NOOP("actions", "Save this chat as a file…"), "Ctrl+S", "export", "chat"
     ),
     _row("chat.delete", QT_TRANSLATE_NOOP("actions", "Delete this chat…"), "Ctrl+Delete", "remove", "chat"),
+    _row("chat.talk", QT_TRANSLATE_NOOP("actions", "Chat"), "Ctrl+B", "talk_again", "chat"),
+    _row(
+        "chat.compare",
+        QT_TRANSLATE_NOOP("actions", "Compare two models"),
+        "Ctrl+Shift+B",
+        "compare",
+        "chat",
+    ),
+    _row("chat.classify", QT_TRANSLATE_NOOP("actions", "Classify"), "Ctrl+Shift+K", "classify", "chat"),
     _row("chat.model", QT_TRANSLATE_NOOP("actions", "Add a model…"), "Ctrl+M", "add_model", "chat"),
 )
 """The actions of the page Chat."""

@@ -102,7 +102,7 @@ def pair_in(folder: Path, make: Callable[[Path], Pair] = llama_pair) -> Pair:
 
 
 def test_without_a_model_the_page_leads_to_one_and_offers_nothing_else(page: ChatPage) -> None:
-    needing = ("send", "attach", "selected", "again", "edit", "new", "private")
+    needing = ("send", "attach", "selected", "again", "edit", "new", "private", "compare", "classify")
     assert not [name for name in needing if page.action(f"chat.{name}").isEnabled()]
     sheet = page.choosing.sheet
     assert not sheet.back.isVisible()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QSettings, Signal
 from PySide6.QtWidgets import QFileDialog, QWidget
@@ -15,6 +16,9 @@ from dermagui.ui.chat.models_sheet import ModelsSheet
 from dermagui.ui.desk import Desk
 from dermagui.ui.shell import state
 from dermagui.ui.widgets.bar import Level
+
+if TYPE_CHECKING:
+    from dermagui.chat.protocol import Adapter
 
 _MODEL, _ADVANCED = "chat/model", "chat/advanced"
 _KEPT_NUMBERS = ("temperature", "max_tokens", "context_tokens", "image_tokens", "threads", "gpu_layers")
@@ -74,10 +78,19 @@ class Choosing(QObject):
         self._keep(f"chat-adapters/{name}", [str(box.path or ""), box.scale.value()])
 
     def _on_chosen(self) -> None:
-        kept = state.window_state().value(f"chat-adapters/{self._parts.models.name}", ["", 1.0])
-        path, scale = kept if isinstance(kept, list) and len(kept) == 2 else ("", 1.0)
-        self._parts.settings.adapter.show_adapter(Path(path) if path else None, _as_number(scale) or 1.0)
+        worn = self.adapters_of(self._parts.models.name)
+        box = self._parts.settings.adapter
+        box.show_adapter(Path(worn[0].path) if worn else None, worn[0].scale if worn else 1.0)
         self.changed.emit()
+
+    def adapters_of(self, name: str) -> tuple[Adapter, ...]:
+        """What a model wears, as it was chosen for it last."""
+        from dermagui.chat.protocol import Adapter
+
+        kept = state.window_state().value(f"chat-adapters/{name}", [])
+        path, scale = kept if isinstance(kept, list) and len(kept) == 2 else ("", None)
+        number = _as_number(scale)
+        return (Adapter(str(path), 1.0 if number is None else number),) if path else ()
 
     # -- models ---------------------------------------------------------------------------------
 

@@ -26,12 +26,19 @@ class Draft(QPlainTextEdit):
     def __init__(self) -> None:
         super().__init__()
         self.setAccessibleName(self.tr("Your question"))
-        self.setPlaceholderText(
-            self.tr("Ask about a picture, or anything. Enter sends, Shift+Enter: new line.")
-        )
+        self.say_what_for("talk")
         self.setTabChangesFocus(True)
         line = self.fontMetrics().lineSpacing()
         self.setFixedHeight(_LINES * line + 2 * theme.GRID)
+
+    def say_what_for(self, mode: str) -> None:
+        """Says what is done with what is written."""
+        words = {
+            "talk": self.tr("Ask about a picture, or anything. Enter sends, Shift+Enter: new line."),
+            "compare": self.tr("Ask both models about a picture, or anything. Enter sends."),
+            "classify": self.tr("Another question than the usual one, or nothing. Enter sends the picture."),
+        }
+        self.setPlaceholderText(words[mode])
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         is_enter = event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)

@@ -16,6 +16,7 @@ from dermagui.ui.chat.shelf import ChatAt, Place
 
 if TYPE_CHECKING:
     from dermagui.chat.keeping import Attachment
+    from dermagui.chat.memory import Memory
     from dermagui.storage.chats import ChatImage, StoredTurn
     from dermagui.storage.database import Store
     from dermagui.ui.chat.engine import Answered, Question
@@ -212,6 +213,7 @@ class ModelCard:
     memory_bytes: int
     """What a chat with ``context_tokens`` needs, estimated."""
     error: DermaError | None = None
+    needed: Memory | None = None
 
 
 def list_models(context_tokens: int) -> tuple[list[ModelCard], int]:
@@ -250,7 +252,7 @@ def _card(bundle: object, context_tokens: int) -> ModelCard:
         needed = memory_needed(read_file(model_path).facts, mmproj, context_tokens)
     except DermaError as error:
         return replace(card, error=error)
-    return replace(card, memory_bytes=needed.total)
+    return replace(card, memory_bytes=needed.total, needed=needed)
 
 
 class Quiet:

@@ -49,6 +49,9 @@ class ChatLayout(QWidget):
         self.private.setWordWrap(True)
         self.models = ModelBox()
         self.conversation = Conversation()
+        self._answers = Pages()
+        self._answers.addWidget(self.conversation)
+        self.modes = ModeRow({name: action(f"chat.{name}") for name in ("talk", "compare", "classify")})
         self.waiting = QLabel()
         self.progress = QProgressBar()
         self.progress.setAccessibleName(self.tr("How far the model is"))
@@ -71,9 +74,9 @@ class ChatLayout(QWidget):
         column = QVBoxLayout(middle)
         column.setContentsMargins(theme.GRID, 0, 0, 0)
         column.setSpacing(theme.GRID)
-        for widget in (self.models, self.title, self.private):
+        for widget in (self.modes, self.models, self.title, self.private):
             column.addWidget(widget)
-        column.addWidget(self.conversation, 1)
+        column.addWidget(self._answers, 1)
         column.addLayout(self._build_state())
         column.addWidget(self.tasks)
         column.addWidget(self.composer)
@@ -109,6 +112,19 @@ class ChatLayout(QWidget):
         self.private.setVisible(place is Place.PRIVATE)
         text = self.tr("Chats of {project}").format(project=project) if project else self.tr("Notebook")
         self.history.say_where(text)
+
+    def add_mode(self, view: QWidget) -> None:
+        """Adds what may stand in the conversation's place, over the same composer."""
+        self._answers.addWidget(view)
+
+    def show_mode(self, name: str, view: QWidget | None) -> None:
+        """Shows that, or the conversation, and of the rest what belongs to it."""
+        self._answers.setCurrentWidget(view or self.conversation)
+        self.modes.show_mode(name)
+        self.models.setVisible(name != "compare")
+        for widget in (self.title, self.tasks):
+            widget.setVisible(view is None)
+        self.composer.draft.say_what_for(name)
 
     def add_view(self, view: QWidget) -> None:
         """Adds what may stand in place of the conversation."""
@@ -148,6 +164,34 @@ class ChatLayout(QWidget):
                     used=whole(used), whole=whole(whole_tokens)
                 )
             )
+
+
+class ModeRow(QWidget):
+    """What the page can be used for; the one in view is marked."""
+
+    def __init__(self, actions: dict[str, QAction]) -> None:
+        super().__init__()
+        self._group = QButtonGroup(self)
+        self.buttons: dict[str, QToolButton] = {}
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(theme.GRID // 2)
+        for name, action in actions.items():
+            button = self.buttons[name] = QToolButton()
+            button.setText(action.text())
+            button.setCheckable(True)
+            button.setAutoRaise(True)
+            button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+            button.clicked.connect(action.trigger)
+            action.changed.connect(lambda button=button, action=action: button.setEnabled(action.isEnabled()))
+            self._group.addButton(button)
+            row.addWidget(button)
+        row.addStretch(1)
+        self.show_mode("talk")
+
+    def show_mode(self, name: str) -> None:
+        """Marks one of them."""
+        self.buttons[name].setChecked(True)
 
 
 class SidePane(QWidget):

@@ -18,8 +18,9 @@ from dermagui.ui.chat.engine import Answered, Engine, Progress, Question
 from dermagui.ui.chat.handing import Handing
 from dermagui.ui.chat.layout import ChatLayout
 from dermagui.ui.chat.library import Library
+from dermagui.ui.chat.modes import Mode, Modes
 from dermagui.ui.chat.reporting import Reporting
-from dermagui.ui.chat.shelf import ChatAt, Listed, Shelf
+from dermagui.ui.chat.shelf import ChatAt, Listed, Place, Shelf
 from dermagui.ui.chat.talk import Talk
 from dermagui.ui.chat.this_chat import ThisChat
 from dermagui.ui.chat.wishes import Wish
@@ -42,6 +43,7 @@ class ChatPage(Page):
         self.parts = ChatLayout(self.action)
         self.choosing = Choosing(desk, self.parts, self)
         self.pictures = Attaching(desk, self.parts.composer, self.parts.bar, self)
+        self.modes = Modes(desk, jobs, self.engine, self.parts, self.choosing, self)
         self.this_chat = ThisChat(self.talk, self.shelf, self.parts.title, self.parts.bar, self)
         self.library = Library(desk, self.shelf)
         self.wishing = Wishing(desk, self.talk, self.library, self.parts, self)
@@ -61,13 +63,14 @@ class ChatPage(Page):
         self.talk.ended.connect(self._on_ended)
         self.talk.given_back.connect(self._on_given_back)
         self.talk.kept.connect(self._on_kept)
-        parts_that_fail = (self.talk, self.choosing, self.pictures, self.this_chat)
+        parts_that_fail = (self.talk, self.choosing, self.modes, self.pictures, self.this_chat)
         for part in (*parts_that_fail, self.wishing, self.reporting, self.handing):
             part.failed.connect(self._tell)
         self.wishing.ready.connect(self._ask)
         self.wishing.changed.connect(self._allow)
         self.handing.review_wanted.connect(lambda: self.wants.emit("review"))
-        self.choosing.changed.connect(self._allow)
+        for part in (self.choosing, self.modes):
+            part.changed.connect(self._allow)
         self.choosing.sheet.train_wanted.connect(lambda: self.wants.emit("train"))
         parts.history.chosen.connect(self._on_chat_chosen)
         parts.history.searched.connect(self._list_chats)
@@ -84,6 +87,7 @@ class ChatPage(Page):
     def show_project(self) -> None:
         self.parts.bar.hide()
         self.choosing.look()
+        self.modes.clear()
         self.wishing.begin()
         self.talk.begin()
         self._list_chats()
@@ -114,6 +118,7 @@ class ChatPage(Page):
         self.this_chat.show_title(chats)
 
     def _on_chat_chosen(self, at: ChatAt) -> None:
+        self.modes.show(Mode.TALK)
         self.wishing.begin()
         self.talk.open(at, self.this_chat.titles.get(at.uid, ""))
 
@@ -180,12 +185,14 @@ class ChatPage(Page):
 
     def _allow(self) -> None:
         """Which actions can be done now, and what can be done with the last turns."""
-        asking = self.engine.is_busy or self.talk.is_asking or self.library.is_looking
+        asking = self.engine.is_busy or self.talk.is_asking or self.library.is_looking or self.modes.is_busy
         has_turns = bool(self.talk.turns)
         model = self.parts.models.card
         can_ask = not asking and model is not None and model.error is None
         is_enabled = {
-            "send": can_ask,
+            "send": can_ask and self.modes.can_ask,
+            "compare": len(self.choosing.cards) > 1,
+            "classify": model is not None,
             "stop": asking,
             "again": can_ask and has_turns,
             "edit": can_ask and has_turns,
@@ -216,10 +223,10 @@ class ChatPage(Page):
 
     def send(self) -> None:
         """Asks what is written."""
-        if self.action("chat.send").isEnabled():
-            self.wishing.make()
-        else:
+        if not self.action("chat.send").isEnabled():
             self.parts.composer.draft.setFocus()
+        elif not self.modes.send(self._how, private=self.talk.place is Place.PRIVATE):
+            self.wishing.make()
 
     def _ask(self, wish: Wish) -> None:
         composer, place = self.parts.composer, self.wishing.edited
@@ -247,6 +254,7 @@ class ChatPage(Page):
     def stop(self) -> None:
         """Ends the answer, or the loading of the model."""
         self.engine.stop()
+        self.modes.stop()
 
     def again(self) -> None:
         """Lets the last question be answered anew; the answer that stands there is kept beside it."""
@@ -342,6 +350,7 @@ class ChatPage(Page):
 
     def _begin(self, *, private: bool) -> None:
         self.parts.bar.hide()
+        self.modes.show(Mode.TALK)
         self.wishing.begin()
         self.talk.begin(private=private)
         self._list_chats()
@@ -358,6 +367,18 @@ class ChatPage(Page):
     def export(self) -> None:
         """Asks for a file and writes the chat into it."""
         self.this_chat.export()
+
+    def talk_again(self) -> None:
+        """Shows the chat."""
+        self.modes.show(Mode.TALK)
+
+    def compare(self) -> None:
+        """Shows two models side by side."""
+        self.modes.show(Mode.COMPARE)
+
+    def classify(self) -> None:
+        """Shows the labels that a model is to rank."""
+        self.modes.show(Mode.CLASSIFY)
 
     def add_model(self) -> None:
         """Shows where models come from."""

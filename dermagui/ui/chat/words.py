@@ -25,6 +25,12 @@ _DOING = {
     "prompt": QT_TRANSLATE_NOOP("chat", "Reading the question"),
 }
 
+_SURETY = {
+    "classify.clear": QT_TRANSLATE_NOOP("chat", "clearly"),
+    "classify.leaning": QT_TRANSLATE_NOOP("chat", "leans to it"),
+    "classify.undecided": QT_TRANSLATE_NOOP("chat", "undecided"),
+}
+
 
 def tr(text: object) -> str:
     """One of the texts above in the user's language."""
@@ -50,6 +56,11 @@ def gigabytes(size_bytes: int) -> str:
     return tr(QT_TRANSLATE_NOOP("chat", "{number} GB")).format(
         number=QLocale().toString(size_bytes / 1e9, "f", 1)
     )
+
+
+def surety(code: str) -> str:
+    """How clearly a model prefers its first label, in a word or two: never a percentage."""
+    return tr(_SURETY[code])
 
 
 def memory_words(needed_bytes: int, whole_bytes: int) -> str:
