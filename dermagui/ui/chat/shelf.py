@@ -82,9 +82,7 @@ class Shelf(QObject):
             return
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="notebook")
-        self._desk.submit(
-            self._thread, lambda: work(self._store(place)), then or _nothing, owner=owner, failed=failed
-        )
+        self._desk.submit(self._thread, lambda: work(self._store(place)), then, owner=owner, failed=failed)
 
     def list(
         self, words: str, then: Callable[[list[Listed]], None], *, owner: QObject, failed: Callable[..., None]
@@ -133,7 +131,3 @@ def _found(store: Store, place: Place, words: str) -> list[Listed]:
 
 def _listed(row: Row, place: Place) -> Listed:
     return Listed(ChatAt(row["uid"], place), row["title"], row["changed_at"], row["model"])
-
-
-def _nothing(_: object) -> None:
-    """For work whose result is seen elsewhere."""

@@ -275,12 +275,12 @@ class BankEditor(QWidget):
             from dermagui.generation import own_banks
 
             kept = partial(own_banks.keep_draft, self._stem, deepcopy(self._raw))
-            self._desk.work(kept, _nothing, owner=self, failed=self.bar.tell_error)
+            self._desk.work(kept, owner=self, failed=self.bar.tell_error)
 
     def _forget_draft(self, stem: str) -> None:
         from dermagui.generation.own_banks import keep_draft
 
-        self._desk.work(partial(keep_draft, stem, None), _nothing, owner=self, failed=self.bar.tell_error)
+        self._desk.work(partial(keep_draft, stem, None), owner=self, failed=self.bar.tell_error)
 
 
 def _problem(parse: Callable[[object], object], raw: object) -> DermaError | None:
@@ -289,7 +289,3 @@ def _problem(parse: Callable[[object], object], raw: object) -> DermaError | Non
     except DermaError as error:
         return error
     return None
-
-
-def _nothing(_: object) -> None:
-    """For work whose result nobody waits for."""
