@@ -68,12 +68,13 @@ def read_report(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     return {field.key: _value(field, told.get(field.key)) for field in fields_of(schema)}
 
 
-def readable(text: str, schema: Mapping[str, Any], form: object = None) -> str:
+def readable(text: str, schema: Mapping[str, Any], form: object = None, *, as_markdown: bool = False) -> str:
     """An answer that is a report, as people read it: what a person made of it (``form``), else what it fills
     in. What fills in no form is left as it is.
     """
+    write = report_markdown if as_markdown else report_text
     try:
-        return report_text(schema, form if isinstance(form, Mapping) else read_report(text, schema))
+        return write(schema, form if isinstance(form, Mapping) else read_report(text, schema))
     except DataError:
         return text
 
@@ -100,6 +101,16 @@ def report_text(
     for field in fields_of(schema):
         lines += [field.label, *(f"  {line}" for line in _lines(field, values.get(field.key))), ""]
     return "\n".join([*lines, *(f"{name}: {value}" for name, value in about)]).rstrip() + "\n"
+
+
+def report_markdown(schema: Mapping[str, Any], values: Mapping[str, Any]) -> str:
+    """A filled form as Markdown: for the screen, where it stands among other answers."""
+    parts = [f"**{NOTICE}**"]
+    for field in fields_of(schema):
+        lines = _lines(field, values.get(field.key))
+        gap = "\n\n" if field.kind in ("list", "table") and lines != [NOT_JUDGED] else " "
+        parts.append(f"**{field.label}:**{gap}" + "\n".join(lines))
+    return "\n\n".join(parts)
 
 
 def _lines(field: FormField, value: object) -> list[str]:

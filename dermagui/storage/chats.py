@@ -23,7 +23,7 @@ from dermagui.storage.people import device
 PASTED = "pasted"
 """The folder beside the database for pictures that came from the clipboard, by their hash."""
 TITLE_LETTERS = 80
-"""A chat that nobody named is called by so many letters of its first question."""
+"""A chat that nobody named is called by so many letters of its first question, of a task by its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +185,11 @@ def _add_images(store: Store, turn: tuple[int, int, int], images: Sequence[ChatI
 
 
 _COLUMNS = f"""uid, model, model_sha256, quantization, adapters, settings, person_uid, created_at,
-    coalesce(nullif(title, ''), (SELECT trim(substr(text, 1, {TITLE_LETTERS})) FROM chat_turns
-        WHERE chat_id = chats.id AND n = 0 AND shown), '') AS title,
+    coalesce(nullif(title, ''), (SELECT trim(substr(coalesce(
+        json_extract(figures, '$.label') ||
+            coalesce(': ' || nullif(json_extract(figures, '$.own'), ''), ''),
+        text), 1, {TITLE_LETTERS}))
+        FROM chat_turns WHERE chat_id = chats.id AND n = 0 AND shown), '') AS title,
     (SELECT count(*) FROM chat_turns WHERE chat_id = chats.id AND shown) AS turns,
     coalesce((SELECT max(at) FROM chat_turns WHERE chat_id = chats.id), created_at) AS changed_at"""
 
@@ -235,7 +238,8 @@ def _chats(store: Store, query: str, *values: str) -> list[Row]:
 
 
 def keep_form(store: Store, uid: str, n: int, form: Mapping[str, object]) -> None:
-    """Writes what a person made of the report that is shown at a place beside it, as ``form`` of its figures; what the model said stays.
+    """Writes what a person made of the report that is shown at a place, as ``form`` of its figures; what the
+    model said stays.
 
     Raises ``UserError``: ``chat.forgotten``, ``chat.turn_not_found``.
     """

@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 
 from dermagui.chat.pages import Shown
-from dermagui.chat.reports import fields_of, read_report, report_html, report_text
+from dermagui.chat.reports import (
+    fields_of,
+    read_report,
+    readable,
+    report_html,
+    report_markdown,
+    report_text,
+)
 from dermagui.chat.tasks import find_task
 from dermagui.errors import DataError
 
@@ -149,3 +156,12 @@ def test_the_page_fetches_nothing() -> None:
     page = Page(report_html(SCHEMA, FILLED))
     assert not [tag for tag, _ in page.elements if tag in ("link", "script", "iframe", "img")]
     assert not [attributes for _, attributes in page.elements if {"src", "href"} & attributes.keys()]
+
+
+def test_on_the_screen_a_field_is_a_paragraph_and_a_list_is_a_list() -> None:
+    text = report_markdown(SCHEMA, FILLED | {"signs": ["dots", "lines"]})
+    assert text.startswith(f"**{NOTICE}**\n\n**")
+    assert "\n\n- dots\n- lines\n\n" in text
+    assert readable(json.dumps(FILLED), SCHEMA, as_markdown=True) == report_markdown(SCHEMA, FILLED)
+    assert readable(json.dumps(FILLED), SCHEMA, {"site": "knee"}) == report_text(SCHEMA, {"site": "knee"})
+    assert readable("{cut off", SCHEMA) == "{cut off"

@@ -125,7 +125,7 @@ def test_a_report_is_asked_by_its_grammar_and_read_as_text(
     assert asked["sampling"]["max_tokens"] == 2048
     assert kept().text == json.dumps(FILLED)
     view = page.parts.conversation.turns[1]
-    assert "Body site" in view.words.toPlainText()
+    assert "Body site: left arm\n" in view.words.toPlainText()
     assert NOTICE in view.words.toPlainText()
     assert "{" not in view.words.toPlainText()
     assert view.buttons["form"].isVisible()

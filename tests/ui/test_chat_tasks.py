@@ -168,6 +168,7 @@ def test_a_chat_with_a_task_is_read_again_as_it_was_shown(page: ChatPage, wait_u
     wait_until(lambda: page.parts.history.list.currentRow() == -1 and page.parts.history.list.count() == 1)
     page.parts.history.list.setCurrentRow(0)
     wait_until(lambda: len(page.parts.conversation.turns) == 2)
+    assert page.parts.history.list.item(0).text() == "Summarise: An ulcer."
     assert page.parts.conversation.turns[0]._who.text() == "You: Summarise"
     assert page.parts.conversation.turns[0].words.toPlainText() == "An ulcer."
 

@@ -48,10 +48,18 @@ class ShownTurn:
     @property
     def text(self) -> str:
         """The turn as people read it."""
+        return self._readable(as_markdown=False)
+
+    @property
+    def markdown(self) -> str:
+        """The turn as it stands on the screen."""
+        return self._readable(as_markdown=True)
+
+    def _readable(self, *, as_markdown: bool) -> str:
         from dermagui.chat.reports import readable
 
-        stored = self.stored
-        return readable(stored.text, self.schema, stored.figures.get("form")) if self.schema else stored.text
+        text, form = self.stored.text, self.stored.figures.get("form")
+        return readable(text, self.schema, form, as_markdown=as_markdown) if self.schema else text
 
 
 def take_files(paths: Sequence[Path]) -> tuple[list[Thumb], list[DermaError]]:

@@ -118,7 +118,7 @@ class ReferenceSheet(QDialog):
         self.files.clear()
         for row in rows:
             name = Path(row["path"]).name
-            passages = self.tr("{count} passages").format(count=whole(row["passages"]))
+            passages = self.tr("passages: {count}").format(count=whole(row["passages"]))
             said = " · ".join(part for part in (name, passages, state_words(row["state"])) if part)
             line = QListWidgetItem(said)
             line.setToolTip(row["path"])

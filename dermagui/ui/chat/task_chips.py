@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, Qt, Signal
 from PySide6.QtGui import QPalette
-from PySide6.QtWidgets import QButtonGroup, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QLabel,
+    QPushButton,
+    QStyleOptionToolButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from dermagui.ui import theme
 from dermagui.ui.shell.words import whole
@@ -24,6 +32,25 @@ REPORT_CONTEXT_TOKENS = 8192
 """A picture, the form and a long answer do not fit into less."""
 
 
+class Chip(QToolButton):
+    """A button that is chosen or not, which is seen in both themes: pressed and filled."""
+
+    def __init__(self, text: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setText(text)
+        self.setCheckable(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+
+    def initStyleOption(self, option: QStyleOptionToolButton) -> None:
+        super().initStyleOption(option)
+        if self.isChecked():
+            roles = QPalette.ColorRole
+            palette = option.palette
+            palette.setColor(roles.Button, palette.color(roles.Highlight))
+            palette.setColor(roles.ButtonText, palette.color(roles.HighlightedText))
+            option.palette = palette
+
+
 class TaskChips(QWidget):
     """Exactly one chip is chosen, as with radio buttons: by arrow keys too. ``changed``: another one, or
     other answers.
@@ -36,15 +63,15 @@ class TaskChips(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.tasks: dict[str, ChatTask] = {}
-        self.chips: dict[str, QToolButton] = {}
-        self.answers: dict[int, QToolButton] = {}
+        self.chips: dict[str, Chip] = {}
+        self.answers: dict[int, Chip] = {}
         """By the place of the answer in the chat."""
         self._group = QButtonGroup(self)
         self._group.buttonToggled.connect(self._on_toggled)
         self.needs = QLabel()
         self.needs.setWordWrap(True)
         self.needs.setForegroundRole(QPalette.ColorRole.PlaceholderText)
-        self.library = QPushButton(self.tr("References…"))
+        self.library = QPushButton(self.tr("References…"), self)
         self.library.setAutoDefault(False)
         self.library.clicked.connect(self.library_wanted)
         self._row, self._choices = FlowLayout(), FlowLayout()
@@ -56,7 +83,6 @@ class TaskChips(QWidget):
         column.addLayout(self._row)
         column.addWidget(self.needs)
         column.addLayout(self._choices)
-        self._choices.addWidget(self.library)
         self.library.hide()
         self.needs.hide()
 
@@ -68,13 +94,11 @@ class TaskChips(QWidget):
         for task in tasks:
             self._add_chip(task.id, QCoreApplication.translate("tasks", task.label))
         self._add_chip(GROUNDED, self.tr("Answer from references"))
+        self._row.addWidget(self.library)
         self.choose(FREE)
 
     def _add_chip(self, name: str, text: str) -> None:
-        chip = QToolButton()
-        chip.setText(text)
-        chip.setCheckable(True)
-        chip.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        chip = Chip(text)
         self.chips[name] = chip
         self._group.addButton(chip)
         self._row.addWidget(chip)
@@ -122,12 +146,10 @@ class TaskChips(QWidget):
             button.deleteLater()
         self.answers = {}
         for place in places:
-            button = QToolButton(self)
-            button.setText(self.tr("Answer {number}").format(number=whole(place // 2 + 1)))
+            button = Chip(self.tr("Answer {number}").format(number=whole(place // 2 + 1)), self)
             button.setAccessibleName(
                 self.tr("Take answer {number} as the text").format(number=whole(place // 2 + 1))
             )
-            button.setCheckable(True)
             button.setChecked(place == places[-1])
             button.toggled.connect(self.changed)
             button.hide()

@@ -163,7 +163,8 @@ class TurnView(QFrame):
     def show_turn(self, turn: ShownTurn) -> None:
         """Shows a turn that was kept."""
         self.turn = turn
-        self.show_text(turn.text)
+        self.show_text(turn.markdown)
+        self.text = turn.text
         self.show_thumbs(turn.thumbs)
         if self.role is Role.ASSISTANT:
             self.show_figures(turn.stored.figures, len(turn.stored.tokens))
