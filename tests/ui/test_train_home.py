@@ -86,6 +86,9 @@ def test_a_model_is_built_stopped_built_again_and_chatted_with(
     (card,) = page.model.cards
     assert "passed" in card.parity.text
     assert "Malignant ones found: 0.90" in card.clinical.text
+    (card.folder / "README.md").write_text("# by-clicks\n\nWhat a reader must know.", encoding="utf-8")
+    click(card.card.fold)
+    wait_until(lambda: "What a reader must know." in card.card.text.toPlainText())
     click(card.chat)
     chat = window.page
     assert isinstance(chat, ChatPage)
@@ -103,6 +106,11 @@ def test_a_model_that_is_not_the_first_is_the_one_that_answers(
         click(page.model.build_button.start)
         wait_until(lambda count=count: len(page.model.cards) == count)
         wait_until(lambda: not page.model.build_button.is_running)
+    window.desk.close_project()
+    wait_until(lambda: window.desk.project is None)
+    window.desk.open_project(own_demo)
+    wait_until(lambda: page.model.light is Light.GREEN)  # without a look at that station
+    assert [card.name for card in page.model.cards] == ["a-first", "b-second"]
     window.show_page("chat")
     chat = window.page
     assert isinstance(chat, ChatPage)

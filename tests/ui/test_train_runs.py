@@ -113,6 +113,19 @@ def test_the_history_shows_all_and_another_one_by_key(
     assert page.run._told.text().startswith("Done")
 
 
+def test_a_run_card_is_read_where_the_run_is(page: TrainPage, own_demo: Path, wait_until: Wait) -> None:
+    make_run(own_demo, "a1", DONE)
+    make_run(own_demo, "a2")
+    open_page(page, own_demo, wait_until)
+    wait_until(lambda: page.run.light is Light.GREEN)
+    page.show_station(3)
+    QTest.keyClick(page.run.card.fold, Qt.Key.Key_Space)
+    wait_until(lambda: "run-a2: a training" in page.run.card.text.toPlainText())
+    page.run.look_at("a1")
+    wait_until(lambda: "run-a1: a training" in page.run.card.text.toPlainText())
+    assert "small-gpu" in page.run.card.text.toPlainText()
+
+
 def test_what_the_folder_tells_later_is_shown_later(
     page: TrainPage, own_demo: Path, wait_until: Wait
 ) -> None:

@@ -184,6 +184,22 @@ def tuned_bundles() -> list[Bundle]:
     return [bundle for bundle in list_bundles() if bundle.about.training_run]
 
 
+def model_card(folder: Path) -> str:
+    """The card of a bundle; empty where it has none."""
+    from dermagui.training.card import CARD_NAME
+
+    path = folder / CARD_NAME
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def run_card_of(store: Store, uid: str) -> str:
+    """The card of a training; empty where it is gone."""
+    from dermagui.training.card import run_card
+    from dermagui.training.history import list_runs
+
+    return next((run_card(run) for run in list_runs(store) if run.row["uid"] == uid), "")
+
+
 @dataclass(frozen=True, slots=True)
 class BaseFacts:
     """A base on this computer, and what tuning it takes of a card by an estimate."""

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWi
 from dermagui.ui import theme
 from dermagui.ui.icons import Sign
 from dermagui.ui.shell.words import whole
+from dermagui.ui.train.card_view import CardView
 from dermagui.ui.train.parts import say, sentence_label, subtitle, word_button
 from dermagui.ui.train.words import Light, figure, gigabytes
 
@@ -102,6 +103,8 @@ class ModelCard(QWidget):
         self.ready = bundle.about.ready
         self.chat = word_button(self.tr("Chat with it"), lambda: self.asked.emit(self.name))
         self.chat.setAccessibleName(self.tr("Chat with it: {name}").format(name=self.name))
+        self.folder = bundle.folder
+        self.card = CardView(self.tr("Model card"), self.tr("Model card of {name}").format(name=self.name))
         self.parity = GateLine(self.tr("Like the trained model"))
         self.clinical = GateLine(self.tr("Clinically no worse than the base"))
         column = QVBoxLayout(self)
@@ -121,6 +124,7 @@ class ModelCard(QWidget):
         told.append(self.tr("Licence: {licence}.").format(licence=about.licence) if about.licence else "")
         told += [about.terms, about.notice]
         column.addWidget(sentence_label(" ".join(text for text in told if text), quiet=True))
+        column.addWidget(self.card)
 
 
 def gate_word(light: Light) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
@@ -48,10 +49,12 @@ class ModelStation(Station):
             "clinical": GateLine(self.tr("Clinically no worse than the base")),
         }
         self.cards: list[ModelCard] = []
+        self._tuned: list[Bundle] = []
+        self._bundles: list[Bundle] = []
         self._cards = QVBoxLayout()
         self._cards.setSpacing(2 * theme.GRID)
         self._build()
-        runs.runs_read.connect(self._show_trainings)
+        runs.runs_read.connect(self._on_news)
         build.ended.connect(lambda _: self.look())
         self.shine(Light.OPEN, self.tr("Finish a training first."))
 
@@ -82,7 +85,6 @@ class ModelStation(Station):
     # -- looking --------------------------------------------------------------------------------
 
     def look(self) -> None:
-        self._show_trainings()
         self.desk.work(desk_work.tuned_bundles, self._on_read, owner=self, failed=self.bar.tell_error)
 
     def _finished(self) -> list[Run]:
@@ -100,16 +102,32 @@ class ModelStation(Station):
         self._judge()
 
     def _on_read(self, bundles: list[Bundle]) -> None:
+        self._tuned = bundles
+        self._on_news()
+
+    def _on_news(self) -> None:
+        """Other bundles, or other trainings: those of this project are shown."""
         mine = {run.row["uid"] for run in self._runs.runs}
+        bundles = [bundle for bundle in self._tuned if bundle.about.training_run in mine]
+        if bundles != self._bundles:  # a card that is being read stays
+            self._bundles = bundles
+            self._show_cards()
+        self._show_trainings()
+
+    def _show_cards(self) -> None:
         while (place := self._cards.takeAt(0)) is not None:
             widget = place.widget()
             if widget is not None:
                 widget.deleteLater()
-        self.cards = [ModelCard(bundle) for bundle in bundles if bundle.about.training_run in mine]
+        self.cards = [ModelCard(bundle) for bundle in self._bundles]
         for card in self.cards:
             card.asked.connect(self.asked)
+            card.card.wanted.connect(partial(self._read_card, card))
             self._cards.addWidget(card)
-        self._judge()
+
+    def _read_card(self, card: ModelCard) -> None:
+        read = partial(desk_work.model_card, card.folder)
+        self.desk.work(read, card.card.show_markdown, owner=card, failed=self.bar.tell_error)
 
     def _judge(self) -> None:
         ready = [card.name for card in self.cards if card.ready]

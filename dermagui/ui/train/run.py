@@ -16,7 +16,8 @@ from dermagui.ui import theme
 from dermagui.ui.desk import Desk
 from dermagui.ui.jobs import Jobs
 from dermagui.ui.shell.words import time_left, whole
-from dermagui.ui.train.desk_work import Probe, Run, RunReader, probes_of
+from dermagui.ui.train.card_view import CardView
+from dermagui.ui.train.desk_work import Probe, Run, RunReader, probes_of, run_card_of
 from dermagui.ui.train.history import History
 from dermagui.ui.train.parts import (
     JobButton,
@@ -62,6 +63,7 @@ class RunStation(Station):
         self.history = History()
         self._told = sentence_label()
         self._card = sentence_label(quiet=True)
+        self.card = CardView(self.tr("Run card"), self.tr("Run card"))
         self.loss = Curve(self.tr("Loss"))
         self.rate = Curve(self.tr("Learning rate"))
         self.probes = ProbesView()
@@ -71,6 +73,7 @@ class RunStation(Station):
         self._timer = QTimer(self, interval=_LOOK_MILLISECONDS)
         self._build()
         self._timer.timeout.connect(self.look)
+        self.card.wanted.connect(self._read_card)
         self.history.chosen.connect(self.look_at)
         self._show_run()
         self.shine(Light.OPEN, self.tr("Nothing was trained yet."))
@@ -90,7 +93,7 @@ class RunStation(Station):
         below.addLayout(buttons_row(*actions, self.change))
         below.addWidget(self._told)
         below.addLayout(curves)
-        for widget in (self._card, self._probes_title, self.probes):
+        for widget in (self._card, self.card, self._probes_title, self.probes):
             below.addWidget(widget)
         self.column.addWidget(self.begin)
         self.column.addWidget(self._below)
@@ -185,6 +188,7 @@ class RunStation(Station):
             say(self._card, self._card_words(run))
             self._show_curves(view)
         self._show_probes(run)
+        self._read_card()
 
     def _show_curves(self, view: RunView) -> None:
         steps = sorted(view.steps.items())
@@ -272,6 +276,16 @@ class RunStation(Station):
         if mark == self._shown_probes:
             self.probes.show_probes(probes)
             self._probes_title.setVisible(bool(probes))
+
+    def _read_card(self) -> None:
+        if self.card.is_open and self.chosen is not None:
+            uid = self.chosen.row["uid"]
+            read = partial(run_card_of, uid=uid)
+            self.desk.ask(read, partial(self._on_card_read, uid), owner=self, failed=self.bar.tell_error)
+
+    def _on_card_read(self, uid: str, text: str) -> None:
+        if uid == self._chosen:
+            self.card.show_markdown(text)
 
     # -- doing ----------------------------------------------------------------------------------
 

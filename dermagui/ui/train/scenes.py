@@ -100,6 +100,12 @@ def train_views(window: Window, calm: Callable[[], None]) -> Views:
     calm()
     yield "train-settings", window
     page.recipe.fold.click()
+    page.recipe.of_recipe.click()
+    calm()
+    page.bring_up(page.recipe.download)
+    yield "train-base", window
+    page.recipe.base.clear()
+    calm()
     with _made_up(window, page, calm):
         page.show_station(3)
         for run in _RUNS[:3]:
@@ -111,6 +117,11 @@ def train_views(window: Window, calm: Callable[[], None]) -> Views:
         page.show_station(4)
         calm()
         yield "train-models", window
+        card = page.model.cards[0].card
+        card.fold.click()
+        calm()
+        page.bring_up(card)
+        yield "train-card", window
     page.show_station(0)
 
 
@@ -254,6 +265,7 @@ def _write_bundle(folder: Path, gates: dict[str, object]) -> None:
     from dermagui import __version__
     from dermagui.chat.bundle import MANIFEST_NAME, SCHEMA_VERSION, About, Bundle
     from dermagui.chat.bundle_files import BundleFile
+    from dermagui.training.card import CARD_NAME
 
     uid = next(run.uid for run in _RUNS if run.outcome == "done")
     about = About(base=_BASE, intended_use=_NOTE, training_run=uid, gates=gates, notice="")
@@ -263,4 +275,5 @@ def _write_bundle(folder: Path, gates: dict[str, object]) -> None:
     )
     told = {"schema": SCHEMA_VERSION, **asdict(bundle)}
     folder.mkdir()
+    (folder / CARD_NAME).write_text(f"# {folder.name}\n\n{_NOTE}\n", encoding="utf-8")
     (folder / MANIFEST_NAME).write_text(json.dumps(told | {"folder": None}), encoding="utf-8")
