@@ -22,6 +22,19 @@ from dermagui.ui.widgets.bar import Level
 if TYPE_CHECKING:
     from dermagui.chat.pages import Shown
 
+_LONGEST_SIDE = 448
+"""Of a picture on paper and on a page, in CSS pixels; the page holds all of its pixels."""
+_PAPER = """
+h1 { font-size: 16pt; margin-bottom: 4px; }
+h2 { font-size: 10pt; margin-top: 8px; margin-bottom: 0px; }
+p { font-size: 10pt; margin-top: 0px; margin-bottom: 4px; white-space: pre-wrap; }
+li, th, td { font-size: 10pt; }
+p.notice { font-weight: bold; }
+table { border-collapse: collapse; margin-top: 4px; }
+th, td { padding: 3px; border: 1px solid #888888; }
+"""
+"""For Qt's own printing of HTML, which knows a part of CSS alone; the page's style is for browsers."""
+
 
 class Reporting(QObject):
     """Opens one form at a time."""
@@ -128,7 +141,9 @@ def _pictures(turn: ShownTurn) -> list[Shown]:
     for image, thumb in zip(turn.stored.images, turn.thumbs, strict=True):
         if thumb.attachment is not None and thumb.error is None:
             made, _ = seen_again(thumb.attachment.picture, image)
-            found.append(Shown(made.encoded, made.mime_type, caption_of(image), made.width, made.height))
+            scale = min(1.0, _LONGEST_SIDE / max(made.width, made.height))
+            size = (round(scale * made.width), round(scale * made.height))
+            found.append(Shown(made.encoded, made.mime_type, caption_of(image), *size))
     return found
 
 
@@ -156,5 +171,6 @@ def _print_page(form: ReportForm, page: str) -> None:
 def paper_of(page: str, parent: QObject) -> QTextDocument:
     """A page of HTML as it is printed."""
     document = QTextDocument(parent)
+    document.setDefaultStyleSheet(_PAPER)
     document.setHtml(page)
     return document
