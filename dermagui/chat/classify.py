@@ -86,6 +86,7 @@ def classify_parameters(
     image_ids: Sequence[int] | None = None,
     question: str = QUESTION,
     gpu_layers: int | None = None,
+    threads: int | None = None,
 ) -> Parameters:
     """What the job is started with. Reads a bare model file to its end, to know it again.
 
@@ -112,6 +113,7 @@ def classify_parameters(
         "source_id": known[source] if source is not None else None,
         "images": None if image_ids is None else list(image_ids),
         "gpu_layers": gpu_layers,
+        "threads": threads,
         "key": hashlib.sha256(as_json([hashes, labels, field, asked]).encode()).hexdigest(),
     }
 
@@ -195,7 +197,8 @@ def _session(parameters: Parameters) -> Session:
     words = read_text(files["template"]) if "template" in files else None
     wanted = _TEXT_TOKENS + DEFAULT_IMAGE_TOKENS
     most = read_file(files["model"]).facts.context_length or wanted
-    room = Room(min(wanted, most), gpu_layers=parameters["gpu_layers"])
+    layers, threads = parameters["gpu_layers"], parameters.get("threads")
+    room = Room(min(wanted, most), gpu_layers=layers, threads=threads)
     return Session(ModelFiles(files["model"], files["mmproj"], words), room)
 
 

@@ -11,6 +11,7 @@ from dermagui.cli.console import (
     Commands,
     counts_line,
     json_argument,
+    positive_number,
     print_json,
     project_argument,
     say,
@@ -35,6 +36,9 @@ def declare(commands: Commands) -> None:
     parser.add_argument("--prompt", metavar="TEXT", help="another question; {labels} stands for the labels")
     parser.add_argument("--csv", type=Path, metavar="OUT", help="write a table of the log-probabilities")
     parser.add_argument("--gpu-layers", type=int, metavar="N", help="on the graphics card (0: the CPU)")
+    parser.add_argument(
+        "--threads", type=positive_number, metavar="N", help="default: one for each core; 1 for a tiny model"
+    )
     parser.add_argument(
         "--promote",
         metavar="NAME",
@@ -64,6 +68,7 @@ def run(arguments: Arguments) -> int:
             source=arguments.source,
             question=arguments.prompt or QUESTION,
             gpu_layers=arguments.gpu_layers,
+            threads=arguments.threads,
         )
     code, end = run_job(arguments.project, "classify", parameters, inline=arguments.inline)
     figures = dict(end["figures"] or {})

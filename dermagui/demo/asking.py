@@ -33,6 +33,8 @@ _STORY = (
 )
 _PROJECT, _PICTURES = "unseen", "unseen-pictures"
 _SHOWN = 3
+_SMALL = ("--gpu-layers", "0", "--threads", "1")
+"""Several threads would wait for each other longer than they work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ def _choose(tour: Tour, stage: Stage, model: list[str]) -> dict[str, str]:
     """The label that a model chooses, by the name of the picture."""
     table = tour.work / f"{Path(model[0]).parts[0]}.csv"
     wanted = ["--model", *model, "--labels", ",".join(SIDES), "--field", "malignancy"]
-    tour.shell.run(stage, "classify", _PROJECT, *wanted, "--gpu-layers", "0", "--csv", table.name)
+    tour.shell.run(stage, "classify", _PROJECT, *wanted, *_SMALL, "--csv", table.name)
     with table.open(encoding="utf-8-sig", newline="") as file:
         return {Path(row["path"]).name: row["label"] for row in csv.DictReader(file)}
 
@@ -142,7 +144,7 @@ def in_words(rate: Rate) -> str:
 def _show(tour: Tour, stage: Stage, phantoms: list[Phantom]) -> None:
     for number, phantom in enumerate(phantoms, 1):
         name = phantom.path.relative_to(tour.work).as_posix()
-        asked = ["--image", name, "--prompt", QUESTION, "--gpu-layers", "0", "--json"]
+        asked = ["--image", name, "--prompt", QUESTION, *_SMALL, "--json"]
         said = tour.shell.run(stage, "chat", "--model", MODEL, *asked).json
         drawn = ", ".join(phantom.values[field] for field in ("colours", "border", "malignancy"))
         lines = (("Question", QUESTION), ("Answer", said["answers"][-1]), ("Drawn", drawn))

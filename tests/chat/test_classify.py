@@ -12,6 +12,7 @@ import pytest
 
 from dermagui.chat import classify
 from dermagui.chat.classify import Ranked, check_labels, classify_parameters, preference_in_words, ranked
+from dermagui.chat.session import Session
 from dermagui.errors import DermaError, UserError
 from dermagui.jobs.report import Report
 from dermagui.jobs.work import claim, job_folder
@@ -139,6 +140,24 @@ def test_only_what_was_asked_for_is_classified(store: Store, llama_pair: Pair, r
     keys = {classify_parameters(*ask)["key"], classify_parameters(*ask, question="{labels}?")["key"]}
     assert len(keys) == 2
     assert classifications.images_without(store, classify_parameters(*ask)["key"]) == [1, 3, 5]
+
+
+def test_the_model_works_with_as_many_threads_as_were_asked_for(
+    store: Store, llama_pair: Pair, report: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[object] = []
+
+    class Watched(Session):
+        def __exit__(self, *error: object) -> None:
+            told.append(self.loaded["threads"])
+            super().__exit__(*error)
+
+    monkeypatch.setattr(classify, "Session", Watched)
+    asked = classify_parameters(
+        store, str(llama_pair.model), LABELS.split(","), image_ids=[1], gpu_layers=0, threads=3
+    )
+    classify.run(store, asked, report)
+    assert told == [3]
 
 
 def test_a_model_that_cannot_see_is_refused(project: Path, llama_pair: Pair, tmp_path: Path) -> None:
