@@ -61,7 +61,16 @@ def declare(commands: Commands) -> None:
         if name == "train-status":
             parser.add_argument("training", nargs="?", metavar="RUN")
         elif name == "train-import":
-            parser.add_argument("folder", type=Path, metavar="DIR", help="the folder of --export-job")
+            parser.add_argument(
+                "folder",
+                type=Path,
+                metavar="DIR",
+                help="the folder of --export-job, a LoRA or a merged model",
+            )
+            parser.add_argument(
+                "--base", type=Path, metavar="FOLDER|NAME", help="what a LoRA or a merged model came of"
+            )
+            parser.add_argument("--name", default="", metavar="RUN", help="what to call bare weights")
         else:
             parser.add_argument("training", metavar="RUN")
         json_argument(parser)
@@ -224,13 +233,16 @@ def _stop(arguments: Arguments) -> int:
 
 
 def _import(arguments: Arguments) -> int:
-    from dermagui.project import Project
-    from dermagui.training.elsewhere import import_job
+    from dermagui.cli.job import run_job
+    from dermagui.training.base_model import find_base
+    from dermagui.training.import_job import import_parameters
 
-    with Project(arguments.project) as project:
-        training = import_job(project.store, arguments.folder)
+    base = find_base(arguments.base) if arguments.base else None
+    parameters = import_parameters(arguments.folder.resolve(), base, arguments.name)
+    code, end = run_job(arguments.project, "train_import", parameters)
+    figures = end["figures"]
     if arguments.json:
-        print_json({"name": training["name"], "uid": training["uid"], **training["figures"]})
-    else:
-        say(f"{training['name']} is back; `dermagui bundle build` brings it into the chat.")
-    return 0
+        print_json(figures)
+    elif not code:
+        say(f"{figures['name']} is back; `dermagui bundle build` brings it into the chat.")
+    return code

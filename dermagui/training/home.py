@@ -26,6 +26,7 @@ from dermagui.training.clinical import Clinical, ask_cases, choose_cases, labels
 from dermagui.training.clinical import judge as judge_clinically
 from dermagui.training.environment import converter_folder, find_environment, worker_script
 from dermagui.training.folder import get_training, runs_folder, weights_of
+from dermagui.training.launch import ADOPTED
 from dermagui.training.parity import Verdict, choose_probes, judge, read_scores
 from dermagui.training.recipe import PARITY_LIMIT, Recipe, list_recipes
 from dermagui.training.run_state import RunState, read_run
@@ -101,7 +102,9 @@ def run(store: Store, parameters: Parameters, report: Report) -> Changes:
         clinical = _test_clinically(folder, files, base, model, parameters, report)
         _tell(report, "register")
         bundle = add_model(model, files.mmproj, name, report, _about(training, verdicts, clinical))
-        write_card(bundle, training, base.kind, _manifest_of(folder))
+        # What adopted weights are asked about is not what they learnt from.
+        manifest = None if training["outcome"] == ADOPTED else _manifest_of(folder)
+        write_card(bundle, training, base.kind, manifest)
     finally:
         _clear(files)
     figures = _figures(bundle, verdicts, clinical) | {"adapter": display_path(adapter) if adapter else ""}
@@ -150,7 +153,7 @@ def _make_files(
     if quantization == "F16":
         return files.text
     target = files.folder / f"{quantization}.gguf"
-    told, out = files.folder / "quantized.progress", files.folder / "quantized.json"
+    told, out = files.folder / "quantized-progress", files.folder / "quantized.json"
     run_native(quantize, (files.text, target, quantization, told), out, report, told)
     return target
 
@@ -303,15 +306,16 @@ def _about(training: Row, verdicts: Sequence[Verdict], clinical: Clinical) -> Ab
         # Nobody knows what lies in that folder; what the recipe says holds for the base that it names.
         licence = f"not stated; that of {recipe.base}, which the recipe is made for, is {recipe.licence}"
         own = recipe
+    adopted = training["outcome"] == ADOPTED
     note = " It learnt from a rehearsal, and knows nothing about skin." if training["simulated"] else ""
     return About(
         licence=licence,
         terms=own.terms if own else "",
         base=f"{origin.name}, {origin.commit[:12]}" if origin.commit else origin.name,
         intended_use=f"Research on the questions of its own dataset.{note}",
-        source="trained on this computer",
+        source="trained elsewhere, on what is not known" if adopted else "trained on this computer",
         training_run=training["uid"],
-        dataset=training["dataset_uid"],
+        dataset=None if adopted else training["dataset_uid"],
         metrics={name: training["figures"].get(name) for name in ("last_loss", "best_eval_loss", "steps")}
         | {"clinical": {"base": clinical.told()["base"], "tuned": clinical.told()["tuned"]}},
         gates={"parity": [asdict(verdict) for verdict in verdicts], "clinical": clinical.told()},

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,9 @@ from dermagui.training.environment import find_environment, trainer_environment,
 from dermagui.training.recipe import Recipe
 from dermagui.training.run_state import RunState, RunView, figures_of, read_run
 from dermagui.training.text_pairs import mix_texts, read_texts
+
+ADOPTED = "adopted"
+"""How a training ended, and the name of its recipe, whose weights came from elsewhere with no story."""
 
 _LOOK_SECONDS = 0.2
 _LONGEST_NAME = 60
@@ -77,8 +80,8 @@ def run(store: Store, parameters: Parameters, report: Report) -> Changes:
     """Trains, or goes on with the training that ``resume`` names, or makes a folder for elsewhere.
 
     Raises ``UserError``: ``train.no_environment``, ``train.no_base``, ``train.name_taken``,
-    ``train.too_few``, ``train.out_of_memory``, ``train.running``, what an export raises; ``ServiceError``
-    ``train.failed``; ``Stopped`` ``train.stopped``.
+    ``train.too_few``, ``train.out_of_memory``, ``train.running``, ``train.adopted``, what an export raises;
+    ``ServiceError`` ``train.failed``; ``Stopped`` ``train.stopped``.
     """
     if parameters.get("export"):
         out = Path(parameters["export"])
@@ -89,14 +92,25 @@ def run(store: Store, parameters: Parameters, report: Report) -> Changes:
         return try_one_step(store, parameters, python, report)
     if parameters.get("resume"):
         training = folders.get_training(store, parameters["resume"])
+        if training["outcome"] == ADOPTED:
+            raise UserError("train.adopted", name=training["name"])
     else:
         training = prepare(store, parameters, report)
     folder = folders.runs_folder(store.folder) / training["uid"]
     return train(store, training, folder, python, report)
 
 
-def prepare(store: Store, parameters: Parameters, report: Report) -> Row:
-    """Makes the folder of a new training and writes it down. It is complete or not there."""
+def prepare(
+    store: Store,
+    parameters: Parameters,
+    report: Report,
+    fill: Callable[[Path], None] = lambda folder: None,
+) -> Row:
+    """Makes the folder of a new training and writes it down. It is complete or not there.
+
+    ``fill`` puts more into it. ``known`` among the parameters are the settings that are written down where
+    not all of them are known.
+    """
     base = read_base(Path(parameters["base"]))
     uid = new_uid()
     name = parameters["name"] or f"{parameters['recipe']}-{uid[-6:]}"
@@ -115,6 +129,7 @@ def prepare(store: Store, parameters: Parameters, report: Report) -> Row:
         if parameters.get("texts"):
             counts["texts"] = _mix(folder, parameters, report)
         counts["images"] = folders.write_images(store, folder, rows, base, settings["image_side"], report)
+        fill(folder)
         _write_job(folder, parameters, uid, name)
     except BaseException:
         folders.remove_folder(folder)
@@ -128,7 +143,7 @@ def prepare(store: Store, parameters: Parameters, report: Report) -> Row:
         name=name,
         dataset_uid=list_datasets(store)[-1]["uid"],
         base=parameters["base"],
-        recipe={"name": parameters["recipe"], **settings},
+        recipe={"name": parameters["recipe"], **(parameters.get("known") or settings)},
         seed=parameters["seed"],
         simulated=any(row.provenance.get("simulated") for row in rows),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,23 @@ def load_tuned(base: str, weights: Path, dtype: Any) -> Any:
     from peft import PeftModel
 
     model = AutoModelForImageTextToText.from_pretrained(base, dtype=dtype)
-    return PeftModel.from_pretrained(model, str(weights))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="Found missing adapter keys")
+        worn = PeftModel.from_pretrained(model, str(weights))
+    refuse_what_is_left_over(worn, weights)
+    return worn
+
+
+def refuse_what_is_left_over(model: Any, weights: Path) -> None:
+    """Raises ``ValueError`` where the base has no place for every tensor of the adapter: peft drops those,
+    and what would come home is another model, or the bare base.
+    """
+    with (weights / "adapter_model.safetensors").open("rb") as file:
+        head = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    given = sum(".lora_" in name for name in head)
+    taken = sum(".lora_" in name for name, _ in model.named_parameters())
+    if given != taken:
+        raise ValueError(f"this base takes {taken} of the {given} tensors of the adapter")
 
 
 def name_special_tokens(folder: Path, tokenizer: Any) -> None:
