@@ -97,6 +97,7 @@ class Holdings:
     """What a source holds, and what tables say of its licence; nothing of it is decided."""
 
     images: int = 0
+    """Pictures in files that are ready."""
     ready: int = 0
     """Files that could be read and are there."""
     contents: int = 0
@@ -114,7 +115,7 @@ def holdings_of(store: Store, source_id: int) -> Holdings:
     [(ready, contents)] = store.tuples(query, (source_id,))
     states = store.counts("SELECT state, count(*) FROM files WHERE source_id = ? GROUP BY 1", (source_id,))
     query = """SELECT count(DISTINCT images.id) FROM files JOIN images ON images.sha256 = files.sha256
-        WHERE files.source_id = ?"""
+        WHERE files.source_id = ? AND files.state = 'ready'"""
     return Holdings(
         images=store.value(query, (source_id,)),
         ready=ready,

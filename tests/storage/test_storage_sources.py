@@ -29,7 +29,7 @@ def test_a_source_knows_its_copies_its_faults_and_the_licences_that_tables_name(
     guess = [FileStatements(ids["b.png"], (Statement("licence", "CC BY"),))]
     save_statements(store, clinic.id, guess, Origin.MODEL, "model")
     assert holdings_of(store, clinic.id) == Holdings(
-        images=4,
+        images=3,
         ready=4,
         contents=3,
         unreadable=1,

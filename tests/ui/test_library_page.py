@@ -450,6 +450,8 @@ def test_copies_and_faults_are_counted_explained_and_shown_and_the_licence_of_th
     assert counts["3 images"] == "in 4 files"
     assert "counts as one image" in counts["1 copy"]
     assert "1 row without a file" in counts
+    _click_number(page, "3 images")
+    wait_until(lambda: len(page.model.numbers) == 3)
     either = {"0.png", "again.png"}
     for number, paths in (("1 copy", either), ("1 unreadable", {"broken.jpg"})):
         _click_number(page, number)

@@ -14,6 +14,7 @@ from dermagui.paths import display_path
 from dermagui.records import FlagKind
 from dermagui.ui import texts, theme
 from dermagui.ui.generate import choices
+from dermagui.ui.library.field_words import field_label
 
 if TYPE_CHECKING:
     from dermagui.generation.preview import Preview
@@ -135,7 +136,7 @@ class PreviewCard(Card):
             (self.tr("Stays here: {fields}"), prompt.withheld),
         ):
             if fields:
-                self.say(text.format(fields=", ".join(fields)))
+                self.say(text.format(fields=", ".join(field_label(name) for name in fields)))
         for found in preview.findings:
             sent = found.place in preview.sent
             text = (

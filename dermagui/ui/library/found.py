@@ -207,9 +207,10 @@ class FoundPanel(QFrame):
         here, holds = Filter(source_id=found.source.id), found.holdings
         if holds.images:
             files = counted(holds.ready, self.tr("in 1 file"), self.tr("in {count} files"))
-            if holds.images > holds.contents + holds.missing:
+            if holds.images > holds.contents:
                 files = self.tr("{files}, of which some hold several pictures").format(files=files)
-            yield Line(counted(holds.images, self.tr("1 image"), self.tr("{count} images")), files, here)
+            count = counted(holds.images, self.tr("1 image"), self.tr("{count} images"))
+            yield Line(count, files, replace(here, state=FileState.READY))
         if copies := holds.ready - holds.contents:
             reason = self.tr("The same file lies there more than once: it counts as one image.")
             count = counted(copies, self.tr("1 copy"), self.tr("{count} copies"))

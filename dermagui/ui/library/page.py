@@ -11,7 +11,6 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QFileDialog,
     QSplitter,
-    QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -42,6 +41,7 @@ from dermagui.ui.library.tools import Tools
 from dermagui.ui.page import Page
 from dermagui.ui.widgets.bar import Bar, Level
 from dermagui.ui.widgets.empty import Empty
+from dermagui.ui.widgets.pages import Pages
 
 _SHOWN = frozenset({"files", "metadata", "sources", "pairs", "verdicts"})
 
@@ -69,7 +69,7 @@ class LibraryPage(Page):
         self._lost: Source | None = None
         self._shelves = Shelves()
         self.additions = Additions(desk, jobs, self)
-        self._middle = QStackedWidget()
+        self._middle = Pages()
         self._build()
         self._connect()
         self.setAcceptDrops(True)
@@ -87,6 +87,7 @@ class LibraryPage(Page):
         images = QVBoxLayout(self._images)
         images.setContentsMargins(0, 0, 0, 0)
         images.setSpacing(theme.GRID)
+        images.addWidget(self.found)
         images.addWidget(self.filter_bar)
         images.addWidget(self.view, 1)
         for widget in (self.empty, self._images, self.sheet, self.source, self.comparison, self.forgetting):
@@ -95,14 +96,13 @@ class LibraryPage(Page):
         across.addWidget(self.shelf)
         across.addWidget(self._middle)
         across.setStretchFactor(1, 1)
-        across.setSizes([theme.GRID * 27, theme.GRID * 100])
+        across.setSizes([theme.GRID * 28, theme.GRID * 100])
         across.setChildrenCollapsible(False)
         across.setHandleWidth(theme.GRID)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(theme.GRID, theme.GRID, theme.GRID, theme.GRID)
         layout.setSpacing(theme.GRID)
         layout.addWidget(self.bar)
-        layout.addWidget(self.found)
         layout.addWidget(self.tools)
         layout.addWidget(across, 1)
 

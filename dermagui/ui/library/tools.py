@@ -26,7 +26,7 @@ class Tools(QWidget):
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(SMALLEST_SIDE // _SIDE_STEP, LARGEST_SIDE // _SIDE_STEP)
         self.slider.setPageStep(1)
-        self.slider.setFixedWidth(theme.GRID * 16)
+        self.slider.setFixedWidth(theme.GRID * 12)
         self.slider.setAccessibleName(self.tr("Size of the pictures"))
         self.slider.setToolTip(self.tr("Size of the pictures"))
         self.slider.setValue(5)
@@ -66,7 +66,7 @@ class Tools(QWidget):
         action = self._action("library.view")
         action.setIcon(icon("table" if table else "grid"))
         action.setIconText(self.tr("View: table") if table else self.tr("View: grid"))
-        self.slider.setEnabled(not table)
+        self.slider.setVisible(not table)
 
     def show_count(self, count: int, selected: int) -> None:
         """Says how many images the filter finds, and how many of them are selected."""
