@@ -22,15 +22,22 @@ import pytest
 from PIL import Image
 
 from dermagui import network
+from dermagui.chat.bundle import add_model
 from dermagui.demo.project import make_demo_project
+from dermagui.demo.reciting import write_empty_model
+from dermagui.ui.chat.desk_work import Quiet
 from dermagui.ui.shell import state
 from dermagui.ui.shell.welcome import SEEN
+from tests.fakes.chatting_window import HEARD
 
 WIDTH, HEIGHT = 1440, 900
 _PATIENCE_SECONDS = 120
 _LAUNCHERS = ("/usr/libexec/at-spi-bus-launcher", "/usr/lib/at-spi2-core/at-spi-bus-launcher")
 _SYSTEM_PYTHON = "/usr/bin/python3"
-_LISTENER = Path(__file__).parents[1] / "fakes" / "listening.py"
+_POLITE = 1
+"""How AT-SPI calls what waits until the listener has finished its sentence."""
+_FAKES = Path(__file__).parents[1] / "fakes"
+_LISTENER, _CHAT_LISTENER = _FAKES / "listening.py", _FAKES / "hearing_chat.py"
 
 
 def _lacking() -> list[str]:
@@ -183,20 +190,7 @@ def test_a_screen_reader_finds_the_window_and_a_click_where_it_says_works(
     display: Display, project: Path, tmp_path: Path
 ) -> None:
     """From another process, over AT-SPI: names and states; the mouse goes where a button is said to be."""
-    launcher = next(filter(os.path.exists, _LAUNCHERS))
-    out = tmp_path / "heard.json"
-    script = [str(_LISTENER), launcher, sys.executable, str(project), str(out)]
-    environment = display.environment | {"QT_LINUX_ACCESSIBILITY_ALWAYS_ON": "1"}
-    heard = subprocess.run(
-        ["dbus-run-session", "--", _SYSTEM_PYTHON, "-I", *script],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=3 * _PATIENCE_SECONDS,
-    )
-    assert heard.returncode == 0, heard.stderr
-    told = json.loads(out.read_text())
+    told = json.loads(_hear(display, _LISTENER, str(project), tmp_path / "heard.json"))
     pages = [thing for thing in told["before"] if thing["role"] == "check box"]
     assert [page["name"] for page in pages if page["checked"]] == ["Library"]
     assert {"Generate", "Review", "Jobs", "Privacy", "Settings"} <= {page["name"] for page in pages}
@@ -209,3 +203,32 @@ def test_a_screen_reader_finds_the_window_and_a_click_where_it_says_works(
     everything = [thing for thing in told["before"] + told["after"] if thing["focusable"]]
     nameless = [thing for thing in everything if not thing["name"].strip()]
     assert [thing for thing in nameless if thing["role"] != "table cell"] == [], "only a cell may be empty"
+
+
+@pytest.mark.skipif(bool(DEAF), reason=f"not installed here: {', '.join(DEAF)}")
+def test_a_screen_reader_hears_an_answer_sentence_by_sentence_and_politely(
+    display: Display, tmp_path: Path
+) -> None:
+    """From another process, over AT-SPI: each sentence once, in order, never in the midst of another."""
+    state.set_mark(SEEN)
+    add_model(*write_empty_model(tmp_path), "rehearsal", Quiet())
+    told = json.loads(_hear(display, _CHAT_LISTENER, HEARD[-1], tmp_path / "heard.json"))
+    assert [text for text, _ in told] == HEARD
+    assert {politeness for _, politeness in told} == {_POLITE}
+
+
+def _hear(display: Display, script: Path, what: str, out: Path) -> str:
+    """What a listener of its own, on a bus of its own, wrote of the window that it started."""
+    launcher = next(filter(os.path.exists, _LAUNCHERS))
+    arguments = [str(script), launcher, sys.executable, what, str(out)]
+    heard = subprocess.run(
+        ["dbus-run-session", "--", _SYSTEM_PYTHON, "-I", *arguments],
+        env=display.environment | {"QT_LINUX_ACCESSIBILITY_ALWAYS_ON": "1"},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=3 * _PATIENCE_SECONDS,
+    )
+    assert heard.returncode == 0, heard.stderr
+    return out.read_text()
