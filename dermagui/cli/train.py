@@ -90,11 +90,13 @@ def _share(text: str) -> float:
 def _train(arguments: Arguments) -> int:
     from dermagui.training.base_model import local_base
     from dermagui.training.launch import training_parameters
-    from dermagui.training.recipe import find_recipe
+    from dermagui.training.recipe import find_recipe, list_recipes
 
     recipe = find_recipe(arguments.recipe)
-    if recipe.terms:
-        say(f"{recipe.base}, {recipe.licence}. {recipe.terms}")
+    # Terms are those of the base, whichever recipe it is trained with.
+    named = next((one for one in list_recipes() if one.base == arguments.base.as_posix()), recipe)
+    if named.terms:
+        say(f"{named.base}, {named.licence}. {named.terms}")
     base = local_base(arguments.base)
     if base is None:
         code, base = _download(arguments)

@@ -233,6 +233,15 @@ def test_a_hub_that_tells_too_little_is_not_believed(server: Hub, odd: dict[str,
     assert raised.value.code == code
 
 
+def test_the_terms_of_a_base_are_shown_first_whichever_recipe_is_asked_for(tmp_path: Path) -> None:
+    run("new", tmp_path / "study")
+    name = "meta-llama/Llama-3.2-11B-Vision-Instruct"
+    with Hub({(name, path): body for path, body in WANTED.items()}) as server:
+        settings.set_value("hub.endpoint", server.endpoint)
+        said = run("train", tmp_path / "study", "--base", name, "--recipe", "try-out", code=4).err
+    assert said.index("European Union") < said.index("is not on this computer")
+
+
 def test_the_command_says_what_it_would_fetch_and_fetches_nothing_unasked(
     server: Hub, tmp_path: Path
 ) -> None:

@@ -155,3 +155,15 @@ def test_the_light_goes_by_what_is_free() -> None:
     assert light(find_recipe("small-gpu"), hardware) == "green"
     assert light(find_recipe("quality"), hardware) == "red"
     assert light(find_recipe("small-gpu"), replace(hardware, cards=())) == "red"
+
+
+def test_the_way_home_is_llama_cpps_and_never_unsloths() -> None:
+    """Its export fetches and compiles programs, and asks nobody."""
+    sources = {path: path.read_text(encoding="utf-8") for path in (ROOT / "dermagui").rglob("*.py")}
+    named = ("save_pretrained_gguf", "push_to_hub", "save_pretrained_merged", "unsloth_zoo", "unsloth.save")
+    assert sources
+    assert [path for path, text in sources.items() for name in named if name in text] == []
+    using = {
+        path.stem for path, text in sources.items() if "from unsloth" in text or "import unsloth" in text
+    }
+    assert using == {"trainer"}

@@ -54,6 +54,17 @@ def test_how_it_ended_is_what_it_said_last(tmp_path: Path, end: dict[str, Any], 
     assert read_run(tell(tmp_path, gone, IMPORTS, ready(), end)).state is state
 
 
+def test_those_that_lose_one_that_ran_out_of_memory_fail_for_no_other_reason(tmp_path: Path) -> None:
+    short = {"event": "oom", "final": True, "batch": 4}
+    lost = {"event": "failed", "kind": "RuntimeError", "detail": "Connection closed by peer"}
+    tell(tmp_path, started(1, 1.0), IMPORTS, ready(), short, lost)
+    assert read_run(tmp_path).state is RunState.OUT_OF_MEMORY
+    with (tmp_path / "events.jsonl").open("a") as file:
+        for event in (started(1, 2.0), IMPORTS, ready(), DONE):
+            file.write(json.dumps({"at": 0.0, **event}) + "\n")
+    assert read_run(tmp_path).state is RunState.DONE
+
+
 def test_a_living_process_runs_until_it_is_asked_to_stop(tmp_path: Path) -> None:
     assert read_run(tmp_path).state is RunState.PREPARED
     tell(tmp_path, alive(), IMPORTS, ready(), step(1, 3.0, 10.0), step(2, 2.0, 14.0))
