@@ -16,6 +16,7 @@ from dermagui import paths
 from dermagui.chat.tasks import find_task, list_tasks, prompt_of
 from dermagui.storage.chats import StoredTurn, list_chats, turns_of_chat
 from dermagui.storage.database import Store
+from dermagui.storage.metadata import statements_about
 from dermagui.ui.chat.page import ChatPage
 from dermagui.ui.chat.shelf import Place
 from dermagui.ui.window import Window
@@ -171,6 +172,34 @@ def test_a_chat_with_a_task_is_read_again_as_it_was_shown(page: ChatPage, wait_u
     assert page.parts.history.list.item(0).text() == "Summarise: An ulcer."
     assert page.parts.conversation.turns[0]._who.text() == "You: Summarise"
     assert page.parts.conversation.turns[0].words.toPlainText() == "An ulcer."
+
+
+def test_what_the_library_knows_is_told_where_the_user_wants_it(
+    script: Script, window: Window, own_demo: Path, wait_until: Wait
+) -> None:
+    page = open_chat(window, wait_until)
+    window.desk.open_project(own_demo)
+    wait_until(lambda: window.desk.project is not None and page.parts.tasks.chips)
+    with Store(own_demo, read_only=True) as store:
+        query = """SELECT images.id FROM images JOIN files ON files.sha256 = images.sha256
+            JOIN metadata ON metadata.file_id = files.id WHERE field = 'age' ORDER BY images.id"""
+        number = store.value(query)
+        assert "diagnosis" in {row["field"] for row in statements_about(store, number)}
+    window.desk.selected_images = lambda: [number]
+    QTest.keyClick(page, Qt.Key.Key_U, CTRL)
+    click(page, "describe")
+    facts = page.parts.tasks.facts
+    wait_until(facts.isVisible)
+    assert "age: " in page.parts.tasks.needs.text()
+    assert "diagnosis" not in page.parts.tasks.needs.text()
+    ask(page, "", wait_until)
+    assert "- age: " not in asked_text(script), "nothing is told that nobody chose"
+    click(page, "describe")
+    QTest.mouseClick(facts, Qt.MouseButton.LeftButton)
+    ask(page, "", wait_until)
+    assert "states about the patient and the lesion:\n- " in asked_text(script)
+    assert "- age: " in asked_text(script)
+    assert "diagnosis:" not in asked_text(script)
 
 
 # -- Review ----------------------------------------------------------------------------------------

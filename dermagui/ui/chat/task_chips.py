@@ -74,6 +74,9 @@ class TaskChips(QWidget):
         self.library = QPushButton(self.tr("References…"), self)
         self.library.setAutoDefault(False)
         self.library.clicked.connect(self.library_wanted)
+        self._facts: dict[str, str] = {}
+        self.facts = Chip("", self)
+        self.facts.hide()
         self._row, self._choices = FlowLayout(), FlowLayout()
         self._row.setSpacing(theme.GRID // 2)
         self._choices.setSpacing(theme.GRID // 2)
@@ -83,6 +86,7 @@ class TaskChips(QWidget):
         column.addLayout(self._row)
         column.addWidget(self.needs)
         column.addLayout(self._choices)
+        self._choices.addWidget(self.facts)
         self.library.hide()
         self.needs.hide()
 
@@ -156,12 +160,28 @@ class TaskChips(QWidget):
             self.answers[place] = button
             self._choices.addWidget(button)
 
+    @property
+    def chosen_facts(self) -> dict[str, str]:
+        """What a task is to say of the picture beside the question; nothing unless somebody chose it."""
+        return self._facts if self.task is not None and self.facts.isChecked() else {}
+
+    def show_facts(self, facts: dict[str, str]) -> None:
+        """What the library knows of the pictures."""
+        if facts != self._facts:
+            self._facts = facts
+            told = " · ".join(f"{name}: {value}" for name, value in facts.items())
+            self.facts.setChecked(False)
+            self.facts.setText(self.tr("Tell what the library knows"))
+            self.facts.setToolTip(told)
+            self.facts.setAccessibleDescription(told)
+
     def show_needs(self, *, has_image: bool, has_text: bool, has_library: bool, room: str = "") -> None:
         """Says what the chosen task needs. ``room``: what is to be said of the context for a report."""
         task = self.task
         wants_text = task is not None and task.needs == "text"
         is_grounded = self.chosen == GROUNDED
         self.library.setVisible(is_grounded)
+        self.facts.setVisible(task is not None and bool(self._facts))
         for button in self.answers.values():
             button.setVisible(wants_text)
         if is_grounded:
@@ -172,7 +192,8 @@ class TaskChips(QWidget):
             text = ""
         else:
             text = self._needs_of(task, has_image, has_text or bool(self.chosen_answers))
-        text = " ".join(part for part in (text, room) if part)
+        told = self.tr("The library knows: {facts}.").format(facts=self.facts.toolTip())
+        text = " ".join(part for part in (text, room, told if self.facts.isVisibleTo(self) else "") if part)
         self.needs.setText(text)
         self.needs.setVisible(bool(text))
 

@@ -47,16 +47,25 @@ class Wish:
 
 
 def wish_for(
-    task: ChatTask, label: str, own: str, turns: Sequence[ShownTurn], answers: Sequence[int], has_image: bool
+    task: ChatTask,
+    label: str,
+    own: str,
+    turns: Sequence[ShownTurn],
+    answers: Sequence[int],
+    *,
+    facts: Mapping[str, str],
+    has_image: bool,
 ) -> Wish:
-    """A task about what the user wrote, about pictures, and about answers (by their places in the chat).
+    """A task about what the user wrote, about pictures and what is known of them (``facts``), and about
+    answers (by their places in the chat).
 
     Raises what ``prompt_of`` raises.
     """
     from dermagui.chat.tasks import joined_answers, prompt_of
 
     chosen = joined_answers([turns[place].text for place in answers]) if answers else ""
-    text = prompt_of(task, text="\n\n".join(part for part in (own, chosen) if part), has_image=has_image)
+    given = "\n\n".join(part for part in (own, chosen) if part)
+    text = prompt_of(task, text=given, metadata=facts, has_image=has_image)
     numbers = ", ".join(str(place // 2 + 1) for place in answers)
     asked = {"task": task.id, "label": label, "own": own, "answers": numbers}
     return Wish(text, task.id, asked, task.schema, task.max_tokens if task.schema else 0)

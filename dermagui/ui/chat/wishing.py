@@ -13,6 +13,7 @@ from dermagui.errors import DermaError, UserError
 from dermagui.records import Role
 from dermagui.ui.chat import desk_work
 from dermagui.ui.chat.desk_work import ShownTurn
+from dermagui.ui.chat.facts import Shown, facts_of
 from dermagui.ui.chat.layout import ChatLayout
 from dermagui.ui.chat.library import Library
 from dermagui.ui.chat.references import ReferenceSheet
@@ -44,6 +45,7 @@ class Wishing(QObject):
         self._desk, self._talk, self._library, self._parts, self._page = desk, talk, library, parts, page
         self._passages = 0
         self._room = ""
+        self._known: tuple[Shown, ...] = ()
         self.edited: int | None = None
         """The place of the question that is asked anew in other words."""
         parts.tasks.changed.connect(self._on_chip)
@@ -56,8 +58,9 @@ class Wishing(QObject):
         """Another chat, or another project."""
         from dermagui.chat.tasks import list_tasks
 
-        self.edited = None
+        self.edited, self._known = None, ()
         self._library.leave()
+        self._parts.tasks.show_facts({})
         self._parts.tasks.reset()
         if not self._parts.tasks.chips:
             self._desk.work(list_tasks, self._on_tasks, owner=self, failed=self.failed.emit)
@@ -85,8 +88,32 @@ class Wishing(QObject):
     def _has_image(self) -> bool:
         return bool(self._parts.composer.thumbs) or any(turn.stored.images for turn in self._before)
 
+    @property
+    def _shown(self) -> tuple[Shown, ...]:
+        """The pictures that a task is about: those of the question, else the last ones of the chat."""
+        here = [one.attachment for one in self._parts.composer.thumbs if one.attachment]
+        if here:
+            return tuple((one.sha256, one.picture.frame) for one in here)
+        last = next((turn for turn in reversed(self._before) if turn.stored.images), None)
+        return tuple((one.file_sha256, one.frame) for one in last.stored.images) if last else ()
+
+    def _look_up(self) -> None:
+        """Asks the library for what it knows of the pictures, where these are others than before."""
+        shown = self._shown
+        if shown == self._known or self._desk.project is None:
+            return
+        self._known = shown
+
+        def show(facts: dict[str, str]) -> None:
+            if self._known == shown:
+                self._parts.tasks.show_facts(facts)
+                self.refresh()
+
+        self._desk.ask(partial(facts_of, shown=shown), show, owner=self, failed=self.failed.emit)
+
     def refresh(self) -> None:
         """Says anew what the chosen chip needs."""
+        self._look_up()
         places = [n for n, turn in enumerate(self._before) if turn.stored.role is Role.ASSISTANT]
         self._parts.tasks.show_answers(places)
         self._parts.tasks.show_needs(
@@ -145,7 +172,15 @@ class Wishing(QObject):
             return
         try:
             label, answers = chips.chips[chips.task.id].text(), chips.chosen_answers
-            wish = wish_for(chips.task, label, composer.text, self._before, answers, self._has_image)
+            wish = wish_for(
+                chips.task,
+                label,
+                composer.text,
+                self._before,
+                answers,
+                facts=chips.chosen_facts,
+                has_image=self._has_image,
+            )
         except UserError as error:
             self._parts.bar.tell_error(error)
             composer.draft.setFocus()
