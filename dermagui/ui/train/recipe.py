@@ -11,7 +11,6 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import (
     QButtonGroup,
     QFileDialog,
-    QFormLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -94,19 +93,13 @@ class RecipeStation(Station):
             self.column.addWidget(self._build_card(recipe))
         self.column.addWidget(self._terms)
         self.column.addWidget(subtitle(self.tr("Base")))
-        folder = buttons_row(self.base, self._browse_button(), self.of_recipe)
-        folder.setStretchFactor(self.base, 1)
-        folder.takeAt(folder.count() - 1)
-        label = QLabel(self.tr("Folder or name"))
-        label.setBuddy(self.base)
-        form = QFormLayout()
-        form.setHorizontalSpacing(2 * theme.GRID)
-        form.setVerticalSpacing(theme.GRID)
-        form.addRow(label, folder)
-        form.addRow("", self._base_said)
-        form.addRow("", self.download)
-        form.addRow(self.tr("Name of the training"), self.name)
-        self.column.addLayout(form)
+        labels = [QLabel(self.tr("Folder or name")), QLabel(self.tr("Name of the training"))]
+        for label in labels:
+            label.setMinimumWidth(max(one.sizeHint().width() for one in labels))
+        self.column.addLayout(_row(labels[0], self.base, self._browse_button(), self.of_recipe))
+        self.column.addWidget(self._base_said)
+        self.column.addWidget(self.download)
+        self.column.addLayout(_row(labels[1], self.name))
         for sentence in (self._base_said, self._fit):
             sentence.hide()
         self.fold.setText(self.tr("All settings"))
@@ -324,3 +317,14 @@ class RecipeStation(Station):
             **self._data.parameters(),
             **self._data.texts(),
         )
+
+
+def _row(label: QLabel, field: QLineEdit, *more: QWidget) -> QHBoxLayout:
+    label.setBuddy(field)
+    row = QHBoxLayout()
+    row.setSpacing(2 * theme.GRID)
+    row.addWidget(label)
+    row.addWidget(field, 1)
+    for widget in more:
+        row.addWidget(widget)
+    return row

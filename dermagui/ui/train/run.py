@@ -210,7 +210,7 @@ class RunStation(Station):
         if view.seconds_left is not None:
             told.append(time_left(view.seconds_left))
         memory = view.steps[view.step].get("memory_bytes") if view.steps else None
-        if memory:
+        if memory and view.state in _LIVE:
             told.append(self.tr("{size} memory in use").format(size=gigabytes(memory)))
         quiet = time.time() - view.last_at
         if view.state in _LIVE and view.last_at and quiet > _QUIET_SECONDS:
