@@ -12,6 +12,7 @@ from dermagui.paths import display_path
 from dermagui.records import Changes
 from dermagui.storage.database import Row, Store
 from dermagui.storage.trainings import end_training, find_training
+from dermagui.training.base_model import origin_of
 from dermagui.training.environment import worker_script
 from dermagui.training.folder import get_training, runs_folder
 from dermagui.training.install import locks_folder
@@ -56,7 +57,7 @@ def export_job(store: Store, training: Row, out: Path) -> Changes:
         (part / "locks").mkdir()
         for name in _LOCKS:
             shutil.copy2(locks_folder() / name, part / "locks")
-        text = README.format(name=training["name"], base=training["base"])
+        text = README.format(name=training["name"], base=_base_in_words(training))
         (part / "README.md").write_text(text, encoding="utf-8")
         part.rename(out)
     except OSError as error:
@@ -64,6 +65,14 @@ def export_job(store: Store, training: Row, out: Path) -> Changes:
         raise from_os_error(error, out) from error
     end_training(store, training["uid"], "exported", {})
     return Changes(("trainings", "datasets"), {"name": training["name"], "exported": display_path(out)})
+
+
+def _base_in_words(training: Row) -> str:
+    origin = origin_of(Path(training["base"]))
+    if not origin.known:
+        return str(training["base"])
+    commit = f"`hf download {origin.name} --revision {origin.commit}` fetches the very one"
+    return f"{origin.name}, under the terms of its owner; {commit}"
 
 
 def import_job(store: Store, folder: Path) -> Row:
@@ -109,8 +118,13 @@ def _hashes(folder: Path) -> dict[str, str]:
 
 
 def _copy(source: Path, target: Path) -> None:
+    """Copies what there is beside its place and then into it."""
+    part = target.with_name(f"{target.name}.part")
     if source.is_dir():
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.copytree(source, part)
         shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(source, target)
+        part.rename(target)
     elif source.exists():
-        shutil.copy2(source, target)
+        shutil.copy2(source, part)
+        part.replace(target)
