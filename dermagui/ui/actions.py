@@ -366,7 +366,7 @@ CHAT = (
         "chat.export", QT_TRANSLATE_NOOP("actions", "Save this chat as a file…"), "Ctrl+S", "export", "chat"
     ),
     _row("chat.delete", QT_TRANSLATE_NOOP("actions", "Delete this chat…"), "Ctrl+Delete", "remove", "chat"),
-    _row("chat.talk", QT_TRANSLATE_NOOP("actions", "Chat"), "Ctrl+B", "talk_again", "chat"),
+    _row("chat.talk", QT_TRANSLATE_NOOP("actions", "Ask one model"), "Ctrl+B", "talk_again", "chat"),
     _row(
         "chat.compare",
         QT_TRANSLATE_NOOP("actions", "Compare two models"),

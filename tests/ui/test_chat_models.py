@@ -105,6 +105,9 @@ def test_without_a_model_the_page_leads_to_one_and_offers_nothing_else(page: Cha
     needing = ("send", "attach", "selected", "again", "edit", "new", "private", "compare", "classify")
     assert not [name for name in needing if page.action(f"chat.{name}").isEnabled()]
     sheet = page.choosing.sheet
+    assert not [
+        button.text() for button in page.parts.history.findChildren(QPushButton) if button.isEnabled()
+    ]
     assert not sheet.back.isVisible()
     assert "has to lie on this computer" in sheet._lead.text()
     assert set(sheet.offers) == {model.name for model in catalogue.load_catalogue()}

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QPlainTextEdit,
     QPushButton,
+    QScrollArea,
     QTableView,
     QTreeWidget,
     QTreeWidgetItem,
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from dermagui.ui.chat.classifying import Classified, Scope
 
 _LINES = 5
+_TABLE_LINES = 12
+_MOST_RANKED = 8
+"""More labels than these are scrolled."""
 
 
 class ClassifiedModel(QAbstractTableModel):
@@ -123,7 +127,10 @@ class ClassifyView(QWidget):
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setTabKeyNavigation(False)
         self.table.verticalHeader().hide()
-        self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.table.setMinimumHeight(_TABLE_LINES * self.fontMetrics().lineSpacing())
+        header = self.table.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self.table.setAccessibleName(self.tr("What the model says of each picture"))
         many = QHBoxLayout()
         many.setSpacing(theme.GRID)
@@ -132,8 +139,9 @@ class ClassifyView(QWidget):
         for widget in (label, self.scope, self.start):
             many.addWidget(widget)
         many.setStretch(1, 1)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
+        inside = QWidget()
+        outer = QVBoxLayout(inside)
+        outer.setContentsMargins(0, 0, theme.GRID, 0)
         outer.setSpacing(theme.GRID)
         outer.addLayout(form)
         outer.addWidget(
@@ -146,11 +154,20 @@ class ClassifyView(QWidget):
             )
         )
         outer.addWidget(self.sentence)
-        outer.addWidget(self.ranking, 1)
+        outer.addWidget(self.ranking)
         outer.addLayout(many)
         outer.addWidget(self.told)
-        outer.addWidget(self.table, 2)
+        outer.addWidget(self.table, 1)
         outer.addWidget(self.promote, 0, Qt.AlignmentFlag.AlignLeft)
+        outer.addStretch(0)
+        scroll = QScrollArea()
+        scroll.setWidget(inside)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+        scroll.setAccessibleName(self.tr("Labels and what the model says of them"))
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(scroll)
 
     def _connect(self) -> None:
         self.field.textChanged.connect(self.changed)
@@ -173,6 +190,8 @@ class ClassifyView(QWidget):
             line = QTreeWidgetItem([one.label, number])
             line.setTextAlignment(1, Qt.AlignmentFlag.AlignRight)
             self.ranking.addTopLevelItem(line)
+        rows = self.ranking.sizeHintForRow(0) * min(len(found), _MOST_RANKED)
+        self.ranking.setFixedHeight(rows + self.ranking.header().sizeHint().height() + theme.GRID)
         for widget in (self.sentence, self.ranking):
             widget.setVisible(bool(found))
 

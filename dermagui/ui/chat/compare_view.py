@@ -21,7 +21,7 @@ from dermagui.ui import theme
 from dermagui.ui.chat.desk_work import ModelCard, Thumb
 from dermagui.ui.chat.thumbs import Thumbs
 from dermagui.ui.chat.turn_view import Words
-from dermagui.ui.chat.words import memory_words
+from dermagui.ui.chat.words import gigabytes
 
 
 class AnswerColumn(QWidget):
@@ -71,7 +71,7 @@ class AnswerColumn(QWidget):
 
     def show_model(self, model: str, *, is_better: bool = False) -> None:
         """Says whose answer it is, and whether it was chosen."""
-        parts = [self._name, model, self.tr("chosen as the better one") if is_better else ""]
+        parts = [self._name, model, self.tr("chosen") if is_better else ""]
         self.title.setText(" · ".join(part for part in parts if part))
 
 
@@ -93,6 +93,8 @@ class CompareView(QWidget):
         self.memory = QLabel()
         self.memory.setWordWrap(True)
         self.memory.setForegroundRole(QPalette.ColorRole.PlaceholderText)
+        self.hint = QLabel(self.tr("A choice is kept only in an open project, and never in a private chat."))
+        self.hint.setWordWrap(True)
         self.question = QLabel()
         self.question.setWordWrap(True)
         self.thumbs = Thumbs()
@@ -128,6 +130,7 @@ class CompareView(QWidget):
         outer.addLayout(top)
         outer.addWidget(self.blinded)
         outer.addWidget(self.memory)
+        outer.addWidget(self.hint)
         outer.addWidget(self.question)
         outer.addWidget(self.thumbs)
         outer.addLayout(answers, 1)
@@ -159,15 +162,17 @@ class CompareView(QWidget):
 
     def say_memory(self, fits: bool, memory_bytes: int) -> None:
         """Whether both can be held at the same time."""
-        needed = memory_words(sum(card.memory_bytes for card in self.cards), memory_bytes)
+        needed = gigabytes(sum(card.memory_bytes for card in self.cards))
         if len(self.cards) < 2 or self.names[0] == self.names[1]:
             self.memory.setText(self.tr("Choose two different models."))
-        elif fits:
-            self.memory.setText(self.tr("Together {needed}; both stay loaded.").format(needed=needed))
         else:
-            self.memory.setText(
-                self.tr("Together {needed}; so each is loaded in its turn.").format(needed=needed)
-            )
+            told = self.tr("Together they need about {needed} of {memory} of memory; both stay loaded.")
+            if not fits:
+                told = self.tr(
+                    "Together they need about {needed}, too much beside all else in {memory} of memory; so "
+                    "each is loaded in its turn."
+                )
+            self.memory.setText(told.format(needed=needed, memory=gigabytes(memory_bytes)))
 
     def begin(self, question: str, thumbs: Sequence[Thumb], models: tuple[str, str]) -> None:
         """Two empty answers; ``models`` are empty where it is not to be known whose."""

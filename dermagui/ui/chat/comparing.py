@@ -60,8 +60,7 @@ class Comparing(QObject):
         self._engines = (engine, Engine(desk))
         self._asked: Engine | None = None
         self._round: _Round | None = None
-        self.is_private = False
-        """Whether nothing of what is asked may be written down."""
+        self._is_private = False
         self.view = CompareView()
         for one in self._engines:
             one.grew.connect(partial(self._on_grew, one))
@@ -94,6 +93,16 @@ class Comparing(QObject):
 
         needed = [card.needed for card in self.view.cards if card.needed is not None]
         return len(needed) == 2 and fit_together(needed, self._choosing.memory_bytes)
+
+    @property
+    def _may_keep(self) -> bool:
+        has_project = self._desk.project is not None and not self._desk.read_only
+        return has_project and not self._is_private
+
+    def say_private(self, private: bool) -> None:
+        """Whether nothing of what is asked may be written down; says so where no choice will be kept."""
+        self._is_private = private
+        self.view.hint.setVisible(not self._may_keep)
 
     def _on_models_changed(self) -> None:
         self.view.say_memory(self._fits, self._choosing.memory_bytes)
@@ -181,7 +190,7 @@ class Comparing(QObject):
         asked = self._round
         if asked is None or len(asked.answered) < 2 or asked.is_over:
             return
-        if self._desk.project is None or self._desk.read_only or self.is_private:
+        if not self._may_keep:
             self._show_choice(asked, place)
             self.unkept.emit()
             return

@@ -64,6 +64,7 @@ class History(QWidget):
             button = QPushButton(action.text())
             button.setAutoDefault(False)
             button.clicked.connect(action.trigger)
+            action.changed.connect(lambda button=button, action=action: button.setEnabled(action.isEnabled()))
             column.addWidget(button)
         column.addWidget(self.search)
         column.addWidget(self._where)

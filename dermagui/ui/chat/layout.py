@@ -142,6 +142,7 @@ class ChatLayout(QWidget):
         """Shows the conversation again, where that one stood in its place."""
         if self.is_in_view(view):
             self._stack.setCurrentIndex(0)
+            self.tasks.updateGeometry()  # chips that came while it was hidden were not counted
 
     def show_progress(self, doing: str, done: float, total: float) -> None:
         """What the engine does before the first word; nothing hides it."""

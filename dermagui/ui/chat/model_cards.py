@@ -38,6 +38,8 @@ class ModelFrame(QFrame):
         super().__init__()
         self.title = title
         self.setFrameShape(QFrame.Shape.StyledPanel)
+        self.setAutoFillBackground(True)
+        self.setBackgroundRole(QPalette.ColorRole.ToolTipBase)
         heading = _words(title)
         font = heading.font()
         font.setBold(True)

@@ -51,6 +51,7 @@ class ModelsSheet(QWidget):
         self.folder = QPushButton(self.tr("A folder with models…"))
         self.train = QPushButton(self.tr("Train one of your own"))
         self._found_title = _title(self.tr("Found there"))
+        self._found_title.hide()
         self._found_column, self._offers_column = QVBoxLayout(), QVBoxLayout()
         self._build()
         self._connect()

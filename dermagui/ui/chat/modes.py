@@ -91,14 +91,13 @@ class Modes(QObject):
         self.comparing.clear()
         self.classifying.clear()
 
-    def send(self, make: Callable[[], Question], *, private: bool) -> bool:
+    def send(self, make: Callable[[], Question]) -> bool:
         """Asks what is written, where what is in view is no chat; False where it is."""
         part, composer = self._part, self._parts.composer
         if part is None:
             return False
         text, thumbs = composer.text, list(composer.thumbs)
         if text or thumbs:
-            self.comparing.is_private = private
             composer.clear()
             self._parts.bar.hide()
             part.ask(text, thumbs, make())

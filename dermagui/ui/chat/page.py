@@ -129,6 +129,7 @@ class ChatPage(Page):
         self.parts.title.setText(self.talk.title)
         self.parts.show_place(self.talk.place, self.desk.folder.name if self.desk.folder else "")
         self.parts.seen.show_nothing()
+        self.modes.comparing.say_private(self.talk.place is Place.PRIVATE)
         if self.talk.turns:
             figures = self.talk.turns[-1].stored.figures
             self.parts.models.choose(str(figures.get("model", "")))
@@ -157,7 +158,7 @@ class ChatPage(Page):
         question, answer = self.talk.turns[-2:]
         views = self.parts.conversation.turns
         views[-2].show_turn(question)
-        self.parts.conversation.end(answer.text)
+        self.parts.conversation.end(answer.markdown)
         views[-1].show_turn(answer)
         last = question.thumbs[-1].attachment if question.thumbs else None
         for attachment, rgb in answered.seen:
@@ -225,7 +226,7 @@ class ChatPage(Page):
         """Asks what is written."""
         if not self.action("chat.send").isEnabled():
             self.parts.composer.draft.setFocus()
-        elif not self.modes.send(self._how, private=self.talk.place is Place.PRIVATE):
+        elif not self.modes.send(self._how):
             self.wishing.make()
 
     def _ask(self, wish: Wish) -> None:
