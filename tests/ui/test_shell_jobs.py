@@ -19,7 +19,7 @@ from dermagui.demo.server import RehearsalServer
 from dermagui.jobs.launch import stop_job
 from dermagui.jobs.report import STOP_NAME
 from dermagui.jobs.work import job_folder
-from dermagui.project import Project, copy_project
+from dermagui.project import Project, copy_project, create_project
 from dermagui.records import ExportFormat, JobState
 from dermagui.storage import jobs
 from dermagui.storage.database import Store
@@ -88,6 +88,20 @@ def test_what_was_done_is_found_again(opened: Window, wait_until: Wait) -> None:
     assert _cells(opened)[:2] == ["Generating", "Done"]
     for name in ("resume", "retry", "stop", "pause"):
         assert not _page(opened).action(f"jobs.{name}").isEnabled(), name
+
+
+def test_without_jobs_the_page_leads_to_the_first_one(
+    window: Window, tmp_path: Path, wait_until: Wait
+) -> None:
+    create_project(tmp_path / "new")
+    window.desk.open_project(tmp_path / "new")
+    wait_until(lambda: window.desk.project)
+    window.show_jobs()
+    page = _page(window)
+    wait_until(page._empty.isVisible)
+    assert not page._table.isVisible()
+    QTest.mouseClick(page._empty.button, Qt.MouseButton.LeftButton)
+    assert window.page.name == "library"
 
 
 @pytest.mark.parametrize(

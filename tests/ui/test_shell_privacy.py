@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QAbstractItemModelTester, QTest
-from PySide6.QtWidgets import QCheckBox, QLineEdit, QTableView
+from PySide6.QtWidgets import QCheckBox, QLabel, QLineEdit, QTableView
 
 from dermagui import network, paths, settings
 from dermagui.network import Purpose, write_ledger
@@ -134,6 +134,21 @@ def test_the_ledger_is_filtered_and_exported_as_it_is_kept(
     with (tmp_path / "ledger.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["host"], row["bytes"]) for row in rows] == [("hub.example.org", "1234")] * 2
+
+
+def test_where_nothing_left_the_page_says_so(window: Window, wait_until: Wait) -> None:
+    window.show_privacy()
+    wait_until(lambda: any(label.text() == "Nothing has left yet" for label in _labels(window)))
+    assert not window.page.findChild(QTableView).isVisible()
+    write_ledger(Purpose.DOWNLOAD, "hub.example.org", bytes=1)
+    window.show_library()
+    window.show_privacy()
+    wait_until(window.page.findChild(QTableView).isVisible)
+    assert any(label.text() == "Lines: 1" for label in _labels(window))
+
+
+def _labels(window: Window) -> list[QLabel]:
+    return window.page.findChildren(QLabel)
 
 
 def test_what_went_to_this_same_computer_is_not_counted_as_left(window: Window, wait_until: Wait) -> None:

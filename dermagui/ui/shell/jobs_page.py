@@ -34,6 +34,7 @@ from dermagui.ui.page import Page
 from dermagui.ui.shell.jobs_model import JobsModel
 from dermagui.ui.shell.words import figure_lines, state_word
 from dermagui.ui.widgets.bar import Bar
+from dermagui.ui.widgets.empty import Empty
 
 _RETRY = {"generate": {"retry_refused": True}}
 """Kind → what is added to its parameters where a person wants what failed to be tried again."""
@@ -52,9 +53,13 @@ class JobsPage(Page):
         super().__init__(desk, jobs, parent)
         self._model = JobsModel(jobs)
         self._bar = Bar()
-        self._empty = QLabel(
-            self.tr("Nothing was started in this project yet. Jobs that you start stand here.")
+        self._empty = Empty(
+            self.tr("Nothing was started in this project yet. Adding images is the first job."),
+            self.tr("Go to Library"),
         )
+        self._empty.pressed.connect(partial(self.wants.emit, "library"))
+        self._empty.hide()
+        self._full = QWidget()
         self._table = self._build_table()
         self._log_label = QLabel(self.tr("&What it told"))
         self._log = QPlainTextEdit()
@@ -102,13 +107,17 @@ class JobsPage(Page):
         halves.setOrientation(Qt.Orientation.Vertical)
         halves.addWidget(self._table)
         halves.addWidget(below)
+        full = QVBoxLayout(self._full)
+        full.setContentsMargins(0, 0, 0, 0)
+        full.setSpacing(theme.GRID)
+        full.addLayout(buttons)
+        full.addWidget(halves, 1)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(*[3 * theme.GRID] * 4)
         whole.setSpacing(theme.GRID)
         whole.addWidget(self._bar)
-        whole.addLayout(buttons)
-        whole.addWidget(self._empty)
-        whole.addWidget(halves, 1)
+        whole.addWidget(self._empty, 1)
+        whole.addWidget(self._full, 1)
 
     # -- what is shown --------------------------------------------------------------------------
 
@@ -143,6 +152,7 @@ class JobsPage(Page):
             return
         self._model.show_rows(rows, progress)
         self._empty.setVisible(not rows)
+        self._full.setVisible(bool(rows))
         if rows and self._selected() is None:
             self._table.selectRow(0)
         self._show_selected()

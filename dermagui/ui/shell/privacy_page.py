@@ -54,6 +54,8 @@ class PrivacyPage(Page):
         self._local.hide()
         self._local.toggled.connect(self._on_local_toggled)
         self._count = QLabel()
+        self._rest = QWidget()
+        """Takes the place of an empty table."""
         self._export = QPushButton(self.tr("Export as CSV…"))
         self._export.clicked.connect(self._on_export_clicked)
         self._table = self._build_table()
@@ -101,6 +103,7 @@ class PrivacyPage(Page):
         column.addLayout(across)
         column.addWidget(self._local)
         column.addWidget(self._table, 1)
+        column.addWidget(self._rest, 1)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Reads the ledger when somebody looks: it may lead into many projects."""
@@ -135,7 +138,11 @@ class PrivacyPage(Page):
 
     def _show_count(self) -> None:
         count = self._model.rowCount()
-        self._count.setText(self.tr("Lines: {count}").format(count=whole(count)))
+        nothing = count == 0 and not self._filter.text()
+        told = self.tr("Nothing has left yet") if nothing else self.tr("Lines: {count}")
+        self._count.setText(told.format(count=whole(count)))
+        self._table.setVisible(not nothing)
+        self._rest.setVisible(nothing)
         self._export.setEnabled(count > 0)
 
     def _show_door(self) -> None:
@@ -143,7 +150,7 @@ class PrivacyPage(Page):
         self._airplane.setChecked(door.airplane)
         if not door.leaving:
             words = self.tr(
-                "No image may leave: no source of this project is marked so. A test of your key, lists of "
+                "No image may leave: no source is marked so. A test of your key, lists of "
                 "models and downloads of models may go out while airplane mode is off."
             )
         else:
@@ -152,7 +159,9 @@ class PrivacyPage(Page):
                 "The mark is taken back in the Library, at the source."
             )
         receiver = door.receiver or self.tr("nowhere")
-        self._images.setText(words.format(sources=", ".join(door.leaving), receiver=receiver))
+        self._images.setText(
+            words.format(sources=", ".join(f"“{name}”" for name in door.leaving), receiver=receiver)
+        )
 
     def _on_export_clicked(self) -> None:
         chosen, _ = QFileDialog.getSaveFileName(
