@@ -122,7 +122,7 @@ def test_it_looks_at_phantoms_that_it_never_saw(tmp_path: Path) -> None:
     untuned = answers(ModelFiles(before["model"], before["mmproj"]), phantoms)
     truth = {phantom.path.name: phantom.values["malignancy"] for phantom in phantoms}
     found = count_right(truth, tuned, untuned)
-    assert set(tuned.values()) == set(SIDES)
+    assert set(SIDES) <= set(tuned.values())
     assert found.majority.n == COUNT
     assert found.majority.value < 0.7, "there is something to be told apart"
     for other in (found.majority, found.untuned, found.shuffled):
