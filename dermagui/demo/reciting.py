@@ -162,13 +162,16 @@ class Reciter(Child):
         return [{**told, "tokens": self._script.image_tokens} for told in message["images"]]
 
 
+LICENCE = "none needed: it holds no weights"
+"""What the bundle says of its terms."""
+
 _WIDTH = 64
 _IMAGE_SIDE, _PATCH_SIDE = 448, 28
 _MODEL: Mapping[str, str | int] = {
     "general.architecture": "llama",
     "general.name": "rehearsal",
     "general.file_type": 0,
-    "general.license": "none needed: it holds no weights",
+    "general.license": LICENCE,
     "llama.context_length": CONTEXT_TOKENS,
     "llama.embedding_length": _WIDTH,
     "llama.block_count": 1,

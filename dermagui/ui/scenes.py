@@ -19,6 +19,7 @@ from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
 from dermagui.jobs.work import is_alive
 from dermagui.storage import sources
+from dermagui.ui.chat.scenes import chat_views
 from dermagui.ui.generate.page import GeneratePage
 from dermagui.ui.library.page import LibraryPage
 from dermagui.ui.pages import PAGES
@@ -38,6 +39,8 @@ _ANSWERS_APART = 3
 """So many answers come between two pictures of a run."""
 _PATIENCE_SECONDS = 120
 _CALM_ROUNDS = 5
+_SOON_MILLISECONDS = 5_000
+"""A timer that is set to more waits for something that nobody does here, such as leaving a model unused."""
 _TRACE = (
     'Traceback (most recent call last):\n  File "window.py", line 1, in example\nRuntimeError: an example'
 )
@@ -81,7 +84,7 @@ def working_views(window: Window, application: QApplication) -> Views:
     def calm() -> None:
         settle(application, window)
 
-    for views in (_library_views, _generate_views, _review_views, train_views):
+    for views in (_library_views, _generate_views, _review_views, train_views, chat_views):
         yield from views(window, calm)
 
 
@@ -115,7 +118,7 @@ def settle(application: QApplication, window: Window) -> None:
 def _about_to_act(window: Window) -> bool:
     """Whether something waits for a moment, such as a form that is looked at when nobody types."""
     timers = window.findChildren(QTimer)
-    return any(timer.isActive() and timer.isSingleShot() for timer in timers)
+    return any(t.isActive() and t.isSingleShot() and t.interval() <= _SOON_MILLISECONDS for t in timers)
 
 
 def _wait(application: QApplication, is_true: Callable[[], bool]) -> None:

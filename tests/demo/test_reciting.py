@@ -38,7 +38,7 @@ def test_a_chat_with_a_model_of_headers_alone_hears_the_recital(tmp_path: Path) 
 
 def test_a_child_that_died_is_told_as_one(tmp_path: Path) -> None:
     files = ModelFiles(*write_empty_model(tmp_path))
-    with reciting(Dying()), Session(files) as chat, pytest.raises(ServiceError, match="chat.died"):
+    with reciting(Dying()), Session(files) as chat, pytest.raises(ServiceError, match=r"chat\.died"):
         list(chat.ask([ChatTurn(Role.USER, "Well?")], Sampling()))
 
 

@@ -31,6 +31,7 @@ from PySide6.QtWidgets import (
 from dermagui.generation import run as generation
 from dermagui.library.fields import known_fields
 from dermagui.ui import scenes
+from dermagui.ui.chat import scenes as chat
 from dermagui.ui.library.field_words import FIELDS
 from dermagui.ui.train import scenes as train
 from dermagui.ui.window import Window
@@ -48,7 +49,7 @@ NAMES = {
     ),
     "DermaSynth": "a format of others",
     **dict.fromkeys(("bfloat16", "float16"), "a kind of number"),
-    **dict.fromkeys(train.MADE_UP, "data of a view"),
+    **dict.fromkeys((*train.MADE_UP, *chat.MADE_UP), "data of a view"),
 }
 """What is the same in every language → what it is."""
 PROMPT = "You are a teacher of dermatology"

@@ -114,13 +114,13 @@ class Composer(QWidget):
         known = {one.attachment.sha256 for one in self.thumbs if one.attachment}
         if thumb.attachment and thumb.attachment.sha256 not in known:
             self.thumbs.append(thumb)
-            self._row.show_thumbs(self.thumbs)
+            self._show_thumbs()
             self.changed.emit()
 
     def fill(self, text: str, thumbs: list[Thumb]) -> None:
         """Puts back what was written before, for another try."""
         self.thumbs = [thumb for thumb in thumbs if thumb.attachment]
-        self._row.show_thumbs(self.thumbs)
+        self._show_thumbs()
         self.draft.setPlainText(text)
         self.changed.emit()
         cursor = self.draft.textCursor()
@@ -131,9 +131,13 @@ class Composer(QWidget):
         """An empty draft."""
         self.fill("", [])
 
+    def _show_thumbs(self) -> None:
+        self._row.show_thumbs(self.thumbs)
+        self._row.stand_before(self.draft)
+
     def _on_removed(self, place: int) -> None:
         del self.thumbs[place]
-        self._row.show_thumbs(self.thumbs)
+        self._show_thumbs()
         self.changed.emit()
         self.draft.setFocus()
 

@@ -25,6 +25,7 @@ class Thumbs(QWidget):
         super().__init__(parent)
         self._removable = removable
         self.buttons: list[QToolButton] = []
+        self._stops: list[QToolButton] = []
         self._row = FlowLayout(self)
         self.hide()
 
@@ -35,10 +36,19 @@ class Thumbs(QWidget):
                 widget.hide()
                 widget.deleteLater()
         self.buttons.clear()
+        self._stops.clear()
         for place, thumb in enumerate(thumbs):
             self._row.addWidget(self._build(place, thumb))
         self.setVisible(bool(thumbs))
         self.updateGeometry()
+
+    def stand_before(self, widget: QWidget) -> None:
+        """Has Tab come to these pictures right before a widget: what is made later would come last of all."""
+        last: QWidget = widget
+        for stop in self._stops:
+            QWidget.setTabOrder(last, stop)
+            last = stop
+        QWidget.setTabOrder(last, widget)
 
     def _build(self, place: int, thumb: Thumb) -> QWidget:
         whole = QWidget()
@@ -59,6 +69,7 @@ class Thumbs(QWidget):
         button.setToolTip(name if thumb.image is not None else missing)
         button.clicked.connect(lambda: self.chosen.emit(place))
         self.buttons.append(button)
+        self._stops.append(button)
         column.addWidget(button)
         if self._removable:
             remove = QToolButton()
@@ -70,6 +81,7 @@ class Thumbs(QWidget):
                 self.tr("Remove picture {number}: {name}").format(number=place + 1, name=name)
             )
             remove.clicked.connect(lambda: self.removed.emit(place))
+            self._stops.append(remove)
             column.addWidget(remove, 0, Qt.AlignmentFlag.AlignHCenter)
         return whole
 

@@ -202,6 +202,7 @@ class TurnView(QFrame):
     def show_thumbs(self, thumbs: Sequence[Thumb]) -> None:
         """Shows the pictures of a question."""
         self.thumbs.show_thumbs(thumbs)
+        self.thumbs.stand_before(self.words)
 
     def begin_form(self, labels: Sequence[tuple[str, str]]) -> None:
         """What grows fills in a form with these fields (key, label): which one is told, not its JSON."""
