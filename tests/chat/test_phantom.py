@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import runpy
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from dermagui.records import Picture, Role
 from dermagui.training.card import CARD_NAME
 
 FOLDER = resources() / "phantom"
+PACKAGING = Path(__file__).parents[2] / "packaging"
 SIDE_QUESTION = "Is this phantom benign or malignant?"
 COUNT = 40
 ONLY_SHAPES = "It knows drawn shapes, nothing about skin."
@@ -55,15 +57,18 @@ def test_its_files_are_those_of_its_manifests() -> None:
 
 
 def test_its_manifest_tells_how_it_was_made_and_of_other_drawings_than_those_it_is_asked_about() -> None:
-    made = told()
+    made, build = told(), runpy.run_path(str(PACKAGING / "build_phantom.py"))
     assert made["made_by"] == "make phantom"
-    recipe, drawn = made["recipe"], made["phantoms"]
-    assert isinstance(recipe, dict)
-    assert recipe["settings"]["method"] == "full"
-    assert isinstance(made["seed"], int)
+    assert made["recipe"] == json.loads((PACKAGING / "phantom-recipe.json").read_bytes())
+    for name in ("seed", "split", "quantization"):
+        assert made[name] == build[name.upper()], (
+            "build_phantom.py changed: make phantom, and commit what it makes"
+        )
+    drawn = made["phantoms"]
     assert isinstance(drawn, dict)
     first, last = drawn["sets"]
-    assert not first <= SEED <= last
+    assert range(first, last + 1) == build["SEEDS"]
+    assert not {SEED, SEED + 1} & set(build["SEEDS"])
     assert SIDE_QUESTION in drawn["questions"]
     assert QUESTION in drawn["questions"]
 
