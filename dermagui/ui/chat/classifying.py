@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtWidgets import QWidget
 
 from dermagui.errors import DermaError
 from dermagui.records import Role
@@ -59,14 +58,14 @@ class Classifying(QObject):
     failed = Signal(object)
     """A ``DermaError``."""
 
-    def __init__(self, desk: Desk, jobs: Jobs, engine: Engine, bar: Bar, page: QWidget) -> None:
-        super().__init__(page)
+    def __init__(self, desk: Desk, jobs: Jobs, engine: Engine, bar: Bar, view: ClassifyView) -> None:
+        super().__init__(view)
         self._desk, self._jobs, self._engine, self._bar = desk, jobs, engine, bar
         self._asked: tuple[str, list[Thumb]] | None = None
         self._job: tuple[str, Parameters] | None = None
         self._shown: Parameters | None = None
         """Of the job whose answers stand in the table."""
-        self.view = ClassifyView()
+        self.view = view
         kept = state.window_state()
         self.view.labels_text.setPlainText(str(kept.value(_LABELS, "")))
         self.view.field.setText(str(kept.value(_FIELD, "")) or _USUAL_FIELD)

@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtWidgets import QWidget
 
 from dermagui.errors import DermaError
 from dermagui.records import Role
@@ -54,14 +53,14 @@ class Comparing(QObject):
     failed = Signal(object)
     """A ``DermaError``."""
 
-    def __init__(self, desk: Desk, engine: Engine, choosing: Choosing, page: QWidget) -> None:
-        super().__init__(page)
+    def __init__(self, desk: Desk, engine: Engine, choosing: Choosing, view: CompareView) -> None:
+        super().__init__(view)
         self._desk, self._choosing = desk, choosing
         self._engines = (engine, Engine(desk))
         self._asked: Engine | None = None
         self._round: _Round | None = None
         self._is_private = False
-        self.view = CompareView()
+        self.view = view
         for one in self._engines:
             one.grew.connect(partial(self._on_grew, one))
             one.answered.connect(partial(self._on_answered, one))

@@ -19,6 +19,8 @@ from PySide6.QtWidgets import (
 )
 
 from dermagui.ui import theme
+from dermagui.ui.chat.classify_view import ClassifyView
+from dermagui.ui.chat.compare_view import CompareView
 from dermagui.ui.chat.composer import Composer
 from dermagui.ui.chat.conversation import Conversation
 from dermagui.ui.chat.history import History
@@ -49,8 +51,11 @@ class ChatLayout(QWidget):
         self.private.setWordWrap(True)
         self.models = ModelBox()
         self.conversation = Conversation()
+        self.compare = CompareView()
+        self.classify = ClassifyView()
         self._answers = Pages()
-        self._answers.addWidget(self.conversation)
+        for view in (self.conversation, self.compare, self.classify):
+            self._answers.addWidget(view)
         self.modes = ModeRow({name: action(f"chat.{name}") for name in ("talk", "compare", "classify")})
         self.waiting = QLabel()
         self.progress = QProgressBar()
@@ -113,17 +118,14 @@ class ChatLayout(QWidget):
         text = self.tr("Chats of {project}").format(project=project) if project else self.tr("Notebook")
         self.history.say_where(text)
 
-    def add_mode(self, view: QWidget) -> None:
-        """Adds what may stand in the conversation's place, over the same composer."""
-        self._answers.addWidget(view)
-
-    def show_mode(self, name: str, view: QWidget | None) -> None:
-        """Shows that, or the conversation, and of the rest what belongs to it."""
-        self._answers.setCurrentWidget(view or self.conversation)
+    def show_mode(self, name: str) -> None:
+        """Shows what stands over the composer: ``talk``, ``compare`` or ``classify``."""
+        views = {"talk": self.conversation, "compare": self.compare, "classify": self.classify}
+        self._answers.setCurrentWidget(views[name])
         self.modes.show_mode(name)
         self.models.setVisible(name != "compare")
         for widget in (self.title, self.tasks):
-            widget.setVisible(view is None)
+            widget.setVisible(name == "talk")
         self.composer.draft.say_what_for(name)
 
     def add_view(self, view: QWidget) -> None:

@@ -40,10 +40,8 @@ class Modes(QObject):
         super().__init__(page)
         self._parts = parts
         self.mode = Mode.TALK
-        self.comparing = Comparing(desk, engine, choosing, page)
-        self.classifying = Classifying(desk, jobs, engine, parts.bar, page)
-        parts.add_mode(self.comparing.view)
-        parts.add_mode(self.classifying.view)
+        self.comparing = Comparing(desk, engine, choosing, parts.compare)
+        self.classifying = Classifying(desk, jobs, engine, parts.bar, parts.classify)
         for part in (self.comparing, self.classifying):
             part.changed.connect(self.changed)
             part.failed.connect(self.failed)
@@ -78,9 +76,8 @@ class Modes(QObject):
 
     def show(self, mode: Mode) -> None:
         """Brings one of the three into view."""
-        views = {Mode.COMPARE: self.comparing.view, Mode.CLASSIFY: self.classifying.view}
         self.mode = mode
-        self._parts.show_mode(mode, views.get(mode))
+        self._parts.show_mode(mode)
         if mode is Mode.CLASSIFY:
             self.classifying.show_scopes()
         self._parts.composer.draft.setFocus()
