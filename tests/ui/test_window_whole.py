@@ -13,6 +13,7 @@ from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication, QWidget
 
+from dermagui.network import Purpose, write_ledger
 from dermagui.project import create_project
 from dermagui.ui import actions, scenes
 from dermagui.ui.pages import PAGES
@@ -124,6 +125,8 @@ def test_the_order_of_the_focus_is_the_order_of_reading(
     window: Window, application: QApplication, demo: Path
 ) -> None:
     window.desk.open_project(demo)
+    for host in ("hub.example.org", "localhost"):
+        write_ledger(Purpose.DOWNLOAD, host, bytes=1)
     for name in ("jobs", "privacy", "settings"):
         window.show_page(name)
         scenes.settle(application, window)
