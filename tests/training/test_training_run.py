@@ -42,6 +42,9 @@ def test_a_base_of_the_hub_is_fetched_and_then_trained_without_a_network(
     assert all(seen.user_agent.startswith("dermagui/") for seen in hub.seen), "the trainer asks nobody"
     (one,) = run("train-status", spots, "--json").json["trainings"]
     assert (one["origin"]["name"], one["origin"]["commit"]) == (NAME, COMMIT)
+    away = tmp_path / "away"
+    run("train", spots, *given[:-1], "--name", "second", "--export-job", away)
+    assert f"hf download {NAME} --revision {COMMIT}" in (away / "README.md").read_text()
     log = next((spots / "training").glob("*/output.log")).read_text()
     assert "hf_ours" not in log
 
