@@ -248,6 +248,12 @@ INSTEAD: dict[str, str] = {
             "The programs that turn a model into GGUF are missing; Repair on the station Computer fetches them.",
         )
     ),
+    "train.base_unnamed": str(
+        QT_TRANSLATE_NOOP(
+            "texts",
+            "The weights in {path} do not tell on which base they were trained (they name {name}, which is not here); choose that base on the station Recipe, then import them again.",
+        )
+    ),
     "train.foreign_job": str(
         QT_TRANSLATE_NOOP(
             "texts", "{path} is no training that this project gave away; choose the folder that was packed."

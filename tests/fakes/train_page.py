@@ -53,9 +53,11 @@ def make_base(folder: Path) -> Path:
     return folder
 
 
-def accept(project: Path) -> int:
-    """Accepts all pairs; returns how many."""
+def accept(project: Path, *, rehearsed: bool = True) -> int:
+    """Accepts all pairs; returns how many. Without ``rehearsed`` they count as a service's own."""
     with Store(project) as store, store.writing() as conn:
+        if not rehearsed:
+            conn.execute("UPDATE pairs SET simulated = 0")
         return conn.execute("UPDATE pairs SET state = 'accepted'").rowcount
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -163,6 +164,36 @@ def test_a_training_is_packed_for_elsewhere_and_its_result_brought_back(
     assert row["outcome"] == "done"
     weights = own_demo / "training" / row["uid"] / "adapter" / "adapter_model.safetensors"
     assert weights.read_bytes() == b"weights"
+
+
+def test_bare_weights_are_imported_on_the_base_that_is_chosen(
+    desk: Desk,
+    jobs: Jobs,
+    own_demo: Path,
+    tmp_path: Path,
+    wait_until: Wait,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    accept(own_demo, rehearsed=False)
+    weights = tmp_path / "lora"
+    weights.mkdir()
+    (weights / "adapter_config.json").write_text('{"r": 4, "lora_alpha": 4}', encoding="utf-8")
+    head = json.dumps({"a.lora_A.weight": {"dtype": "BF16", "shape": [4, 8], "data_offsets": [0, 64]}})
+    data = len(head).to_bytes(8, "little") + head.encode() + bytes(64)
+    (weights / "adapter_model.safetensors").write_bytes(data)
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(weights))
+    with train_page(desk, jobs) as page:
+        open_page(page, own_demo, wait_until)
+        page.show_station(2)
+        page.action("train.import").trigger()
+        wait_until(lambda: "choose that base on the station Recipe" in page.bar.text)
+        page.recipe.base.setText(str(make_base(tmp_path / "base")))
+        QTest.keyClicks(page.recipe.name, "adopted-one")
+        wait_until(lambda: page.recipe.light is Light.AMBER)
+        page.action("train.import").trigger()
+        wait_until(lambda: page.model.training.currentText() == "adopted-one")
+        assert page.run.light is Light.GREEN
+        assert page.run.history.item(0, 1).text() == "Weights from elsewhere"  # type: ignore[union-attr]
 
 
 def test_every_stage_of_the_way_home_has_its_words() -> None:

@@ -58,6 +58,20 @@ class Run:
     folder: Path
     view: RunView
 
+    @property
+    def is_adopted(self) -> bool:
+        """Whether its weights alone came here, from elsewhere."""
+        from dermagui.training.launch import ADOPTED
+
+        return bool(self.row["outcome"] == ADOPTED)
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether a model can be made of it."""
+        from dermagui.training.run_state import RunState
+
+        return self.is_adopted or self.view.state in (RunState.DONE, RunState.STOPPED)
+
 
 @dataclass(frozen=True, slots=True)
 class Probe:

@@ -23,6 +23,7 @@ _ICONS = {
     RunState.STOPPED: "stop",
 }
 _EXPORTED = str(QT_TRANSLATE_NOOP("train", "Packed for another computer"))
+_ADOPTED = str(QT_TRANSLATE_NOOP("train", "Weights from elsewhere"))
 _ROWS_SHOWN = 5
 
 
@@ -63,7 +64,7 @@ class History(QTableWidget):
                 if column in (2, 3, 4):
                     cell.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
                 if column == 1:
-                    cell.setIcon(icon(_ICONS.get(run.view.state, "error")))
+                    cell.setIcon(icon("done" if run.is_adopted else _ICONS.get(run.view.state, "error")))
         self.resizeColumnToContents(1)
         self.blockSignals(False)
         self.choose(chosen)
@@ -88,12 +89,16 @@ def _cells(run: Run) -> list[str]:
     steps = f"{whole(view.step)} / {whole(view.total)}" if view.total else ""
     return [
         run.row["name"],
-        words(_EXPORTED if _is_exported(run) else STATES[view.state]),
+        how_it_stands(run),
         steps,
         *(figure(found[0]) if found else "" for found in (losses, evals)),
         run.row["recipe"]["name"],
     ]
 
 
-def _is_exported(run: Run) -> bool:
-    return run.row["outcome"] == "exported" and run.view.state is RunState.PREPARED
+def how_it_stands(run: Run) -> str:
+    """The state of a training in words."""
+    if run.is_adopted:
+        return words(_ADOPTED)
+    is_away = run.row["outcome"] == "exported" and run.view.state is RunState.PREPARED
+    return words(_EXPORTED if is_away else STATES[run.view.state])

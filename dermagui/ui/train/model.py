@@ -10,7 +10,6 @@ from PySide6.QtWidgets import QComboBox, QFormLayout, QLineEdit, QVBoxLayout
 
 from dermagui.jobs.report import Event
 from dermagui.training.home import PROJECTORS, QUANTIZATIONS, build_parameters
-from dermagui.training.run_state import RunState
 from dermagui.ui import theme
 from dermagui.ui.desk import Desk
 from dermagui.ui.jobs import Jobs
@@ -88,7 +87,7 @@ class ModelStation(Station):
         self.desk.work(desk_work.tuned_bundles, self._on_read, owner=self, failed=self.bar.tell_error)
 
     def _finished(self) -> list[Run]:
-        return [run for run in self._runs.runs if run.view.state in (RunState.DONE, RunState.STOPPED)]
+        return [run for run in self._runs.runs if run.has_weights]
 
     def _show_trainings(self) -> None:
         names = [run.row["name"] for run in self._finished()]

@@ -191,10 +191,14 @@ class TrainPage(Page):
             self._start(export=found)
 
     def import_job(self) -> None:
-        """Brings back the folder of a training that was done elsewhere."""
+        """Brings back the folder of a training that was done elsewhere, or bare weights, which know neither
+        their base nor a name: those of the station Recipe are theirs.
+        """
         found = QFileDialog.getExistingDirectory(self, self.tr("The folder that came back"))
         if found:
-            self._buttons["train_import"].begin(import_parameters(Path(found)))
+            self._buttons["train_import"].begin(
+                import_parameters(Path(found), self.recipe.base_folder, self.recipe.name.text().strip())
+            )
 
     def _start(self, *, one_step: bool = False, export: Path | None = None) -> None:
         try:

@@ -112,7 +112,8 @@ class RecipeStation(Station):
         self.column.addWidget(subtitle(self.tr("On another computer")))
         elsewhere = self.tr(
             "The folder holds pictures and texts of this project, the program and its lists of packages; one "
-            "command there trains on one card or on several. Bring the folder back, and import it."
+            "command there trains on one card or on several. Bring the folder back, and import it. Weights "
+            "that were trained without this program can be imported too, on the base that is chosen above."
         )
         self.column.addWidget(sentence_label(elsewhere, quiet=True))
         self.elsewhere = QHBoxLayout()
@@ -303,6 +304,11 @@ class RecipeStation(Station):
         return f"{text.format(size=gigabytes(facts.needed_bytes))}; {said}."
 
     # -- what it hands on -----------------------------------------------------------------------
+
+    @property
+    def base_folder(self) -> Path | None:
+        """Where the base lies, once it was found to be one."""
+        return self._found.folder if self._found else None
 
     def parameters(self, *, one_step: bool = False, export: Path | None = None) -> Parameters:
         """What a training is started with. Raises ``UserError``: ``train.bad_setting``, ``train.no_base``."""

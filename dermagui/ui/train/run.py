@@ -18,7 +18,7 @@ from dermagui.ui.jobs import Jobs
 from dermagui.ui.shell.words import time_left, whole
 from dermagui.ui.train.card_view import CardView
 from dermagui.ui.train.desk_work import Probe, Run, RunReader, probes_of, run_card_of
-from dermagui.ui.train.history import History
+from dermagui.ui.train.history import History, how_it_stands
 from dermagui.ui.train.parts import (
     JobButton,
     action_button,
@@ -158,7 +158,7 @@ class RunStation(Station):
 
     def _judge(self) -> None:
         live = [run for run in self.runs if run.view.state in _LIVE]
-        finished = [run for run in self.runs if run.view.state in (RunState.DONE, RunState.STOPPED)]
+        finished = [run for run in self.runs if run.has_weights]
         if live:
             said = self.tr("{name} is under way; the window may be closed meanwhile.")
             self.shine(Light.BUSY, said.format(name=live[0].row["name"]))
@@ -184,7 +184,7 @@ class RunStation(Station):
             view.state in _CAN_GO_ON and not self.begin.is_running and not self.desk.read_only
         )
         if run is not None:
-            self._told.setText(self._state_words(view))
+            self._told.setText(how_it_stands(run) if run.is_adopted else self._state_words(view))
             say(self._card, self._card_words(run))
             self._show_curves(view)
         self._show_probes(run)
