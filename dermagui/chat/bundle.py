@@ -197,7 +197,7 @@ def add_model(
         refuse_projector(model, projector)
     if template:
         check_template(read_text(template))
-    folder = _free_folder(name if name is not None else name_from(gguf))
+    folder = free_folder(name if name is not None else name_from(gguf))
     _remove_left_parts()
     sources = {"model": model.path, "mmproj": projector and projector.path, "template": template}
     part = _part_folder()
@@ -254,8 +254,11 @@ def name_from(path: Path) -> str:
     return f"model-{words}".rstrip("-") if not words or _RESERVED_NAME.fullmatch(words) else words
 
 
-def _free_folder(name: str) -> Path:
-    """The folder that a new bundle gets. Case does not tell two names apart, as on most systems."""
+def free_folder(name: str) -> Path:
+    """The folder that a new bundle gets. Case does not tell two names apart, as on most systems.
+
+    Raises ``UserError``: ``bundle.bad_name``, ``bundle.exists``.
+    """
     if not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME or _RESERVED_NAME.fullmatch(name):
         raise UserError("bundle.bad_name", name=name)
     if name.casefold() in (folder.name.casefold() for folder in bundles_folder().iterdir()):

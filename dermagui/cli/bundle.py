@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from dermagui.cli.console import Arguments, Commands, json_argument, print_json, project_argument, say
@@ -18,6 +19,7 @@ def declare(commands: Commands) -> None:
     build.add_argument("--quant", default="Q4_K_M", choices=("Q4_K_M", "Q5_K_M", "Q8_0", "F16"))
     build.add_argument("--mmproj", default="f16", choices=("f16", "q8_0"), help="size of the image part")
     build.add_argument("--name", default="", metavar="NAME", help="of the bundle; else that of the training")
+    build.add_argument("--out", type=Path, metavar="DIR", help="a new folder for a copy of the bundle")
     build.add_argument("--inline", action="store_true", help=argparse.SUPPRESS)
     json_argument(build)
     build.set_defaults(run=_build)
@@ -32,7 +34,11 @@ def _build(arguments: Arguments) -> int:
     from dermagui.training.home import build_parameters
 
     parameters = build_parameters(
-        arguments.training, arguments.quant, name=arguments.name, mmproj=arguments.mmproj
+        arguments.training,
+        arguments.quant,
+        name=arguments.name,
+        mmproj=arguments.mmproj,
+        out=arguments.out,
     )
     code, end = run_job(
         arguments.project,

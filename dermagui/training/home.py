@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dermagui.chat.bundle import About, Bundle, add_model
+from dermagui.chat.bundle import About, Bundle, add_model, free_folder
 from dermagui.chat.gguf_header import read_header
 from dermagui.chat.session import ModelFiles
 from dermagui.datasets.manifest import MANIFEST_NAME
-from dermagui.errors import DataError, UserError
+from dermagui.errors import DataError, UserError, from_os_error
 from dermagui.jobs.report import Report
 from dermagui.jobs.work import Parameters
 from dermagui.paths import display_path
@@ -24,6 +24,7 @@ from dermagui.training.card import CARD_NAME, write_card
 from dermagui.training.children import run_native, run_program
 from dermagui.training.clinical import Clinical, ask_cases, choose_cases, labels_of, untested
 from dermagui.training.clinical import judge as judge_clinically
+from dermagui.training.elsewhere import refuse_place
 from dermagui.training.environment import converter_folder, find_environment, worker_script
 from dermagui.training.folder import get_training, runs_folder, weights_of
 from dermagui.training.launch import ADOPTED
@@ -71,15 +72,19 @@ class Files:
         return self.folder / "output.log"
 
 
-def build_parameters(training: str, quantization: str, *, name: str = "", mmproj: str = "f16") -> Parameters:
-    """What the job is started with."""
-    return {"training": training, "quantization": quantization, "name": name, "mmproj": mmproj}
+def build_parameters(
+    training: str, quantization: str, *, name: str = "", mmproj: str = "f16", out: Path | None = None
+) -> Parameters:
+    """What the job is started with; ``out`` is a new folder for a copy of the bundle."""
+    told = {"training": training, "quantization": quantization, "name": name, "mmproj": mmproj}
+    return told | {"out": display_path(out.resolve()) if out else ""}
 
 
 def run(store: Store, parameters: Parameters, report: Report) -> Changes:
     """Makes a bundle of a training. Nothing is registered that failed the comparison.
 
     Raises ``UserError``: ``train.not_finished``, ``train.cannot_come_home``, ``train.no_room_home``,
+    ``train.export_exists``,
     ``train.not_a_llama``, ``train.no_probes``, what ``add_model`` raises; ``DataError``
     ``train.parity_failed``; ``ServiceError`` ``train.step_failed``; ``Stopped``.
     """
@@ -89,6 +94,9 @@ def run(store: Store, parameters: Parameters, report: Report) -> Changes:
         raise UserError("train.not_finished", name=training["name"])
     base, weights = read_base(Path(training["base"])), weights_of(folder)
     name = parameters["name"] or training["name"]
+    out = Path(parameters["out"]) if parameters.get("out") else None
+    if out:
+        refuse_place(out)
     _refuse(base, name, folder)
     files = Files(folder / "home")
     shutil.rmtree(files.folder, ignore_errors=True)
@@ -105,10 +113,23 @@ def run(store: Store, parameters: Parameters, report: Report) -> Changes:
         # What adopted weights are asked about is not what they learnt from.
         manifest = None if training["outcome"] == ADOPTED else _manifest_of(folder)
         write_card(bundle, training, base.kind, manifest)
+        if out:
+            _copy(bundle, out)
     finally:
         _clear(files)
     figures = _figures(bundle, verdicts, clinical) | {"adapter": display_path(adapter) if adapter else ""}
     return Changes(("bundles",), figures)
+
+
+def _copy(bundle: Bundle, out: Path) -> None:
+    part = out.with_name(out.name + ".part")
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.copytree(bundle.folder, part)
+        part.rename(out)
+    except OSError as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise from_os_error(error, out) from error
 
 
 def _clear(files: Files) -> None:
@@ -123,6 +144,7 @@ def _refuse(base: BaseModel, name: str, folder: Path) -> None:
         raise UserError("train.cannot_come_home", kind=base.kind)
     if "llama" in name.lower() and "llama" not in base.kind:
         raise UserError("train.not_a_llama", name=name, kind=base.kind)
+    free_folder(name)  # a name that will not do is told before hours of work
     needed = _DISK_FACTOR * sum(path.stat().st_size for path in base.folder.glob("*.safetensors"))
     if shutil.disk_usage(folder).free < needed:
         raise UserError("train.no_room_home", path=display_path(folder), bytes=needed)

@@ -219,7 +219,7 @@ def test_a_training_becomes_a_bundle_that_answers_in_the_chat(
             seed=1,
             simulated=False,
         )
-    done = run("bundle", "build", spots, "spots", "--quant", "Q4_K_M", "--json")
+    done = run("bundle", "build", spots, "spots", "--quant", "Q4_K_M", "--out", spots / "copy", "--json")
     assert [one["quantization"] for one in done.json["parity"]] == ["F16", "Q4_K_M"]
     assert not [path for path in (place / "home").rglob("*.gguf*")]
     bundle = find_bundle("spots")
@@ -253,7 +253,18 @@ def test_a_training_becomes_a_bundle_that_answers_in_the_chat(
             right += answer.text == row["messages"][1]["content"][0]["text"]
     assert right >= 6
     assert clinical_in_words(clinical) in run("bundle", "check", "spots").err
-    run("bundle", "build", spots, "spots", "--name", "DermatoLlama-x", code=3)
+    told = {path.name: path.read_bytes() for path in bundle.folder.iterdir()}
+    assert {path.name: path.read_bytes() for path in (spots / "copy").iterdir()} == told
+    # All of that is told at once and not after the work.
+    for wrong, said in (
+        (["--name", "DermatoLlama-x"], "Llama"),
+        ([], "There is a model spots already"),
+        (["--name", "a/b"], "will not do as a name"),
+        (["--name", "other", "--out", spots / "copy"], "exists already"),
+    ):
+        refused = run("bundle", "build", spots, "spots", *wrong, code=3).err
+        assert said in refused
+        assert "merge" not in refused
 
 
 def test_an_adapter_file_holds_every_tensor_or_is_not_made(
