@@ -44,8 +44,9 @@ def make_pairs(store: Store, report: Report, known: KnownRuns, uids: Sequence[st
         new = list(_pairs(store, known, batch, fields, report))
         pairs.add_pairs(store, new)
         made += len(new)
+        asked = {row["uid"]: row for row in batch}
         for pair in new:
-            report.tell("answer", **_shown(pair))
+            report.tell("answer", **_shown(pair, asked[pair.request_uid]))
     return made
 
 
@@ -115,10 +116,13 @@ def _prompt(kept: dict[str, object]) -> Prompt:
     return Prompt(**known)  # type: ignore[arg-type]
 
 
-def _shown(pair: Pair) -> dict[str, object]:
+def _shown(pair: Pair, row: Row) -> dict[str, object]:
     return {
         "pair": pair.uid,
         "image": pair.images[0].image_id,
+        "sha256": row["sha256"],
+        "frame": row["frame"],
+        "cost_micro_usd": row["cost_micro_usd"],
         "question": pair.turns[0].text,
         "answer": pair.turns[-1].text,
         "flags": [asdict(flag) for flag in pair.flags],

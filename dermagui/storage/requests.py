@@ -156,10 +156,13 @@ _STATES = {str(state): state for state in RequestState}
 
 
 def answers_without_pair(store: Store, uids: Sequence[str] | None = None) -> Iterator[Row]:
-    """Answered requests that have no pair yet: all of them, or those among ``uids``."""
+    """Answered requests that have no pair yet: all of them, or those among ``uids``; each with what it cost
+    and with the file and frame of its image.
+    """
     among = "" if uids is None else f"AND requests.uid IN ({','.join('?' * len(uids))})"
     query = f"""SELECT requests.uid AS uid, run_uid, image_id, question_key, variation, model, model_version,
-            prompt, response FROM requests
+            prompt, response, cost_micro_usd, images.sha256 AS sha256, images.frame AS frame
+        FROM requests JOIN images ON images.id = requests.image_id
         WHERE state = 'answered' AND image_id IS NOT NULL {among}
           AND NOT EXISTS (SELECT 1 FROM pairs WHERE pairs.request_uid = requests.uid)
         ORDER BY requests.id"""

@@ -24,6 +24,7 @@ from dermagui.storage import pairs, people, requests
 from dermagui.storage.database import Store
 from dermagui.storage.filters import Filter, save_filter
 from dermagui.ui.desk import Desk
+from dermagui.ui.generate.cards import AnswerCard
 from dermagui.ui.generate.page import GeneratePage
 from dermagui.ui.jobs import Jobs
 from tests.fakes.referee import Referee
@@ -134,6 +135,10 @@ def test_a_rehearsal_makes_pairs(opened: GeneratePage, study: Path, wait_until: 
     wait_until(lambda: opened.run.is_over and opened._job is None and "10 rehearsed" in texts_of(opened))
     assert "Rehearsal · Done" in texts_of(opened)
     assert "Nothing was sent and nothing was paid." in texts_of(opened)
+    cards = opened.run.cards.findChildren(AnswerCard)
+    assert len(cards) == 10
+    wait_until(lambda: not any(card.wants_picture for card in cards))
+    assert "$" not in texts_of(opened)
     with Store(study) as store:
         made = [pair for _, pair in pairs.page_of_pairs(store)]
     assert len(made) == 10
@@ -230,6 +235,8 @@ def test_five_are_looked_at_before_the_rest_is_sent(
     wait_until(lambda: page._job is None and page.run.is_over and page.action("generate.start").isEnabled())
     assert len(referee.posts) == 5
     assert page.buttons["generate.start"].text() == "Send the rest"
+    said = [label.text() for label in page.run.cards.findChildren(QLabel)]
+    assert sum(text.startswith("$") and text.endswith(" paid") for text in said) == 5
     press(page, "generate.start")
     wait_until(lambda: page._job is None and len(referee.posts) == 10)
     with Store(study) as store:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QLocale, Qt
 from PySide6.QtGui import QImage, QPalette, QPixmap
-from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from dermagui.errors import DermaError
 from dermagui.paths import display_path
@@ -15,11 +15,13 @@ from dermagui.records import FlagKind
 from dermagui.ui import texts, theme
 from dermagui.ui.generate import choices
 from dermagui.ui.library.field_words import field_label
+from dermagui.ui.shell.words import money
 
 if TYPE_CHECKING:
     from dermagui.generation.preview import Preview
 
 _PICTURE_PIXELS = 256
+_THUMBNAIL_PIXELS = 96
 
 
 class Cards(QScrollArea):
@@ -149,15 +151,49 @@ class PreviewCard(Card):
 
 
 class AnswerCard(Card):
-    """A question, its answer, and what the checks found in it."""
+    """A picture, the question about it, its answer, what the checks found in it, and what it cost."""
 
-    def __init__(self, event: Mapping[str, Any], parent: QWidget | None = None) -> None:
+    def __init__(self, event: Mapping[str, Any], *, paid: bool, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.picture_key = (str(event.get("sha256", "")), int(event.get("frame", 0)))
+        self._picture = QLabel()
+        self._picture.setAccessibleName(self.tr("Image {image}").format(image=event["image"]))
+        self._picture.setFixedWidth(_THUMBNAIL_PIXELS)
+        self._picture.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignHCenter)
+        words = QVBoxLayout()
+        words.setSpacing(theme.GRID)
+        row = QHBoxLayout()
+        row.setSpacing(2 * theme.GRID)
+        row.addWidget(self._picture)
+        row.addLayout(words, 1)
+        self._column.addLayout(row)
+        self._column = words
         for flag in event["flags"]:
             text = choices.words(choices.FLAGS[FlagKind(flag["kind"])])
             self.say("⚑ " + text.format(evidence=flag["evidence"]), theme.WARNING, bold=True)
         self.say(str(event["question"]), bold=True)
         self.say(str(event["answer"]))
+        if paid and "cost_micro_usd" in event:
+            cost = self.say(self.tr("{sum} paid").format(sum=money(event["cost_micro_usd"])))
+            cost.setForegroundRole(QPalette.ColorRole.PlaceholderText)
+        words.addStretch(1)
+
+    @property
+    def wants_picture(self) -> bool:
+        """Whether its picture is not shown yet."""
+        return self._picture.pixmap().isNull()
+
+    def show_thumbnail(self, picture: QPixmap) -> None:
+        """Shows the picture; one that is not there leaves its place empty."""
+        if not picture.isNull():
+            self._picture.setPixmap(
+                picture.scaled(
+                    _THUMBNAIL_PIXELS,
+                    _THUMBNAIL_PIXELS,
+                    Qt.AspectRatioMode.KeepAspectRatio,
+                    Qt.TransformationMode.SmoothTransformation,
+                )
+            )
 
 
 def preview_card(found: tuple[Preview, QImage] | DermaError) -> Card:

@@ -58,12 +58,14 @@ class GeneratePage(Page):
         self._resend = False
         self._asked_about_unknown = 0
         self._job: str | None = None
+        self._ended = ""
+        """The run whose end was heard last; it is still counted as running for a moment."""
         self._is_preview = False
         self.bar = Bar()
         self.form = PlanForm(self)
         self._previews = PreviewColumn()
         self.preview = self._previews.cards
-        self.run = RunView()
+        self.run = RunView(desk)
         self.terms = TermsSheet()
         self.editor = BankEditor(desk)
         self._third = Pages()
@@ -360,7 +362,7 @@ class GeneratePage(Page):
     def _on_jobs_changed(self) -> None:
         """A run that went on before this page was there is shown like one that began here."""
         for job_id, followed in self.jobs.running.items():
-            if followed.row["kind"] == "generate" and self._job is None:
+            if followed.row["kind"] == "generate" and self._job is None and job_id != self._ended:
                 parameters = followed.row["parameters"]
                 self._follow(job_id, parameters["plan"]["provider"], five="first" in parameters)
                 for event in list(followed.newest):
@@ -375,7 +377,7 @@ class GeneratePage(Page):
             return
         if self._is_preview and event["state"] == JobState.DONE and self._plan is not None:
             self._previewed.add(self._plan.key)
-        self._job, self._is_preview = None, False
+        self._job, self._ended, self._is_preview = None, job_id, False
         error = event.get("error")
         if error:
             self._tell(UserError(error["code"], **error["values"]))

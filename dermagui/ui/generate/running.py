@@ -11,14 +11,17 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QToolButton, QVB
 
 from dermagui.records import JobState, RequestState
 from dermagui.ui import texts, theme
+from dermagui.ui.desk import Desk
 from dermagui.ui.generate import choices
 from dermagui.ui.generate.cards import AnswerCard, Card, Cards
 from dermagui.ui.icons import icon
+from dermagui.ui.library.thumbnails import Thumbnails
 from dermagui.ui.shell.words import money, state_word, whole
 from dermagui.ui.widgets.flow import FlowLayout
 
 _KEPT_ANSWERS = 200
 _SHOWN_ANSWERS = 30
+_COST_NOTHING = ("practice", "local")
 
 Event = Mapping[str, Any]
 
@@ -26,8 +29,10 @@ Event = Mapping[str, Any]
 class RunView(QWidget):
     """Follows one run by its events. A counter that is pressed shows only what it counts."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, desk: Desk, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._thumbnails = Thumbnails(desk)
+        self._thumbnails.loaded.connect(self._show_pictures)
         self._answers: deque[Event] = deque(maxlen=_KEPT_ANSWERS)
         self._warnings: list[str] = []
         self._chosen: str | None = None
@@ -69,6 +74,7 @@ class RunView(QWidget):
     def begin(self, provider: str, *, five: bool = False) -> None:
         """A run begins, which ``provider`` answers; what was shown of another one goes."""
         self._provider = provider
+        self._thumbnails.clear()
         kinds = {"practice": self.tr("Rehearsal"), "local": self.tr("On this computer")}
         sending = self.tr("Five to look at") if five else self.tr("Sending")
         self._kind = kinds.get(provider, sending)
@@ -99,7 +105,7 @@ class RunView(QWidget):
         if kind == "answer":
             self._answers.append(event)
             if self._chosen in (None, "answered") or (self._chosen == "flagged" and event["flags"]):
-                self.cards.add_card(AnswerCard(event), most=_SHOWN_ANSWERS)
+                self._add_answer(event)
             self._count("flagged", sum(bool(answer["flags"]) for answer in self._answers))
         elif kind == "heartbeat":
             self._show_counts(event["counts"])
@@ -171,7 +177,22 @@ class RunView(QWidget):
             return
         shown = [event for event in self._answers if event["flags"] or self._chosen != "flagged"]
         for event in shown[-_SHOWN_ANSWERS:]:
-            self.cards.add_card(AnswerCard(event), most=_SHOWN_ANSWERS)
+            self._add_answer(event)
+
+    def _add_answer(self, event: Event) -> None:
+        card = AnswerCard(event, paid=self._provider not in _COST_NOTHING)
+        self.cards.add_card(card, most=_SHOWN_ANSWERS)
+        self._show_picture(card)
+
+    def _show_pictures(self) -> None:
+        for card in self.cards.findChildren(AnswerCard):
+            if card.wants_picture:
+                self._show_picture(card)
+
+    def _show_picture(self, card: AnswerCard) -> None:
+        found = self._thumbnails.find(*card.picture_key)
+        if found is not None:
+            card.show_thumbnail(found)
 
     def _add_warning(self, text: str) -> None:
         card = Card()
