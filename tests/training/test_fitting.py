@@ -86,7 +86,10 @@ def test_the_check_tells_what_a_base_would_take(tmp_path: Path) -> None:
     assert fits["quality"]["total"] > fits["default"]["total"] > fits["default"]["weights"]
     total = estimate(read_base(base), find_recipe("default").settings).total
     assert f", about {total / 1e9:.1f} GB" in run("train-env", "check", "--base", base).err
-    assert "hf download" in run("train-env", "check", "--base", "some/one", code=3).err
+    assert (
+        "`dermagui train PROJECT --base some/one` downloads it"
+        in run("train-env", "check", "--base", "some/one", code=3).err
+    )
 
 
 @pytest.mark.parametrize(
