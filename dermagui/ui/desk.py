@@ -42,6 +42,8 @@ class Desk(QObject):
     """A ``DermaError`` that nobody else shows: a bar in the page words it."""
     saved = Signal()
     """Something that was asked for here was written."""
+    leaving = Signal()
+    """The project is about to be closed: what is still to be written into it is asked for now."""
     closing = Signal()
     """The window closes: whoever has threads of its own ends them now."""
     _arrived = Signal(object)
@@ -100,6 +102,7 @@ class Desk(QObject):
         """Closes the open project after what was asked of it so far. Waits for that."""
         if self.project is None or self._database is None:
             return
+        self.leaving.emit()
         self._look.stop()
         self._database.submit(self.project.close)
         self._database.shutdown(wait=True)

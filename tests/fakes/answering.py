@@ -33,8 +33,8 @@ class Script(Recital):
                 raise Died
 
 
-def start_scripted(monkeypatch: pytest.MonkeyPatch) -> Script:
+def start_scripted(monkeypatch: pytest.MonkeyPatch, script: Script | None = None) -> Script:
     """Lets every chat of this process start scripted children."""
-    script = Script()
+    script = script or Script()
     monkeypatch.setattr("dermagui.chat.session.Child", lambda give_up: Reciter(script))
     return script

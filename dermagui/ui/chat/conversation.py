@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QCoreApplication, QEvent, Qt, Signal
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
@@ -35,7 +35,7 @@ class Conversation(QScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setAccessibleName(self.tr("Conversation"))
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        inside = QWidget()
+        inside = self._inside = QWidget()
         inside.setMaximumWidth(_WIDEST)
         self._column = QVBoxLayout(inside)
         self._column.setContentsMargins(0, 0, 0, 0)
@@ -92,7 +92,14 @@ class Conversation(QScrollArea):
 
     def grow(self, text: str) -> None:
         """More of the answer; whole sentences are said to whoever listens, politely."""
-        for sentence in self._sentences.add(self.turns[-1].grow(text)):
+        inside = self._inside
+        inside.setUpdatesEnabled(False)
+        readable = self.turns[-1].grow(text)
+        # All of it is laid out and scrolled now, or it would be painted twice: grown, and once in its place.
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest)
+        inside.resize(inside.width(), max(inside.sizeHint().height(), self.viewport().height()))
+        inside.setUpdatesEnabled(True)
+        for sentence in self._sentences.add(readable):
             self.announce(sentence)
 
     def end(self, text: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -116,6 +116,7 @@ class Engine(QObject):
         super().__init__(desk)
         self._grace_seconds = grace_seconds
         self._thread: ThreadPoolExecutor | None = None
+        self._answering: Future[None] | None = None
         self._session: Session | None = None
         self._found: FoundModel | None = None
         self._opened: tuple[str, Room] | None = None
@@ -160,8 +161,16 @@ class Engine(QObject):
         if self._thread is not None and not self._is_busy:
             self._thread.submit(self._close_session)
 
+    def finish(self) -> None:
+        """Stops the answer, waits for its end and tells it: what it is to be kept in is about to close."""
+        if self._answering is not None and self._is_busy:
+            self.stop()
+            wait([self._answering])
+            self._tell()
+
     def close(self) -> None:
         """Ends everything and waits for it; nothing is asked or told from then on."""
+        self.finish()
         self._is_closed = True
         self._repaint.stop()
         self.idle.stop()
@@ -181,7 +190,7 @@ class Engine(QObject):
         self.idle.stop()
         self._stop.clear()
         self._news = None
-        self._thread.submit(self._run, work)
+        self._answering = self._thread.submit(self._run, work)
         self.started.emit()
 
     def _on_woken(self) -> None:

@@ -71,6 +71,7 @@ class Talk(QObject):
         self.turns: list[ShownTurn] = []
         engine.answered.connect(self._on_answered)
         engine.failed.connect(self._on_failed)
+        desk.leaving.connect(engine.finish)
 
     # -- which chat -----------------------------------------------------------------------------
 
