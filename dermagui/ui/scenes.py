@@ -19,7 +19,9 @@ from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
 from dermagui.jobs.work import is_alive
 from dermagui.storage import sources
+from dermagui.ui.chat.model_scenes import model_views
 from dermagui.ui.chat.scenes import chat_views
+from dermagui.ui.desk import Desk
 from dermagui.ui.generate.page import GeneratePage
 from dermagui.ui.library.page import LibraryPage
 from dermagui.ui.pages import PAGES
@@ -84,7 +86,7 @@ def working_views(window: Window, application: QApplication) -> Views:
     def calm() -> None:
         settle(application, window)
 
-    for views in (_library_views, _generate_views, _review_views, train_views, chat_views):
+    for views in (_library_views, _generate_views, _review_views, train_views, chat_views, model_views):
         yield from views(window, calm)
 
 
@@ -109,7 +111,8 @@ def settle(application: QApplication, window: Window) -> None:
 
     def is_calm() -> bool:
         nonlocal calm
-        calm = calm + 1 if window.desk.is_idle and not _about_to_act(window) else 0
+        idle = all(desk.is_idle for desk in window.findChildren(Desk))  # downloads have one of their own
+        calm = calm + 1 if idle and not _about_to_act(window) else 0
         return calm >= _CALM_ROUNDS
 
     _wait(application, is_calm)

@@ -28,9 +28,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from dermagui.chat.catalogue import load_catalogue
 from dermagui.generation import run as generation
 from dermagui.library.fields import known_fields
 from dermagui.ui import scenes
+from dermagui.ui.chat import model_scenes as models
 from dermagui.ui.chat import scenes as chat
 from dermagui.ui.library.field_words import FIELDS
 from dermagui.ui.train import scenes as train
@@ -49,7 +51,12 @@ NAMES = {
     ),
     "DermaSynth": "a format of others",
     **dict.fromkeys(("bfloat16", "float16"), "a kind of number"),
-    **dict.fromkeys((*train.MADE_UP, *chat.MADE_UP), "data of a view"),
+    **dict.fromkeys((*train.MADE_UP, *chat.MADE_UP, *models.MADE_UP), "data of a view"),
+    **{
+        text: "a model that is suggested, and its terms, which are accepted in these very words"
+        for model in load_catalogue()
+        for text in (model.title, model.licence, model.quantization, model.terms)
+    },
 }
 """What is the same in every language → what it is."""
 PROMPT = "You are a teacher of dermatology"

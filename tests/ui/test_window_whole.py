@@ -13,6 +13,7 @@ from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication, QWidget
 
+from dermagui.chat.catalogue import load_catalogue
 from dermagui.network import Purpose, write_ledger
 from dermagui.project import create_project
 from dermagui.ui import actions, scenes
@@ -31,8 +32,10 @@ HEAVY = (
     "huggingface_hub",
 )
 # What is no wording: the names of the program and of a project.
-NO_WORDS = ("dermagui", "⟦Study⟧ - dermagui", "general-en")
-"""Names that are the same in every language: the program, a project, the bank of questions that ships."""
+NO_WORDS = ("dermagui", "⟦Study⟧ - dermagui", "general-en", *(model.title for model in load_catalogue()))
+"""Names that are the same in every language: the program, a project, the bank of questions that ships, the
+suggested models.
+"""
 
 _OPEN_ALL = """
 import json, sys

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QCoreApplication, Qt, Signal
 from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -96,7 +96,7 @@ class OfferCard(ModelFrame):
         super().__init__(model.title)
         self.model = model
         self._is_accepted = True
-        self.about.setText(model.purpose)
+        self.about.setText(QCoreApplication.translate("catalogue", model.purpose))
         self.facts.setText(" · ".join(self._facts(memory_bytes)))
         self.download = self.button(self.tr("Download"), self.tr("Download: {name}"))
         self.download.clicked.connect(self._on_download_clicked)
@@ -117,7 +117,7 @@ class OfferCard(ModelFrame):
             size,
             memory_words(model.memory_bytes, memory_bytes),
             self.tr("licence: {licence}").format(licence=model.licence),
-            model.quantization,
+            QCoreApplication.translate("catalogue", model.quantization),
         ]
         if model.gated:
             facts.append(self.tr("may ask for an account that accepted its terms"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,7 @@ class ModelsSheet(QWidget):
         self.file = QPushButton(self.tr("A GGUF file you have…"))
         self.folder = QPushButton(self.tr("A folder with models…"))
         self.train = QPushButton(self.tr("Train one of your own"))
+        self._scroll = QScrollArea()
         self._found_title = _title(self.tr("Found there"))
         self._found_title.hide()
         self._found_column, self._offers_column = QVBoxLayout(), QVBoxLayout()
@@ -78,7 +80,7 @@ class ModelsSheet(QWidget):
         column.addWidget(_title(self.tr("Suggested models")))
         column.addLayout(self._offers_column)
         column.addStretch(1)
-        scroll = QScrollArea()
+        scroll = self._scroll
         scroll.setWidget(inside)
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QScrollArea.Shape.NoFrame)
@@ -179,6 +181,9 @@ class ModelsSheet(QWidget):
             card.other_wanted.connect(partial(self._choose_mmproj, card))
             card.stopped.connect(self.cancel)
             self._found_column.addWidget(card)
+        stops = [button for card in self.found for button in (card.add, card.other, card.stop)]
+        for before, after in pairwise([self._scroll, *stops]):
+            self.setTabOrder(before, after)  # they came after the cards that they stand above
         self._found_title.setVisible(bool(found))
 
     def _choose_mmproj(self, card: FoundCard) -> None:
