@@ -351,7 +351,7 @@ def test_a_model_on_this_computer_answers_and_nothing_leaves(
     page.form.minutes.setValue(30)
     wait_until(is_ready(page))
     assert page._line.text() == (
-        "1 requests, answered on this computer: nothing leaves it and nothing is paid, stops after 30 min."
+        "1 request, answered on this computer: nothing leaves it and nothing is paid, stops after 30 min."
     )
     assert not page.form.budget.isVisible()
     assert not page.buttons["generate.terms"].isVisible()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication
 
+from dermagui.ui.library.words import counted
 from dermagui.ui.shell.words import money, whole
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def line_of(plan: Plan, outlook: Outlook) -> str:
     """The one line of count, time, money and stop."""
-    words = [_tr("{count} requests").format(count=whole(outlook.left))]
+    words = [counted(outlook.left, _tr("1 request"), _tr("{count} requests"))]
     if plan.local:
         words.append(_tr("answered on this computer: nothing leaves it and nothing is paid"))
         if plan.time_budget_seconds is not None:
