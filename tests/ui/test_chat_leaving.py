@@ -1,4 +1,4 @@
-"""What an answer came to is kept when its project or the window closes in the midst; dropped pictures."""
+"""An answer is kept when its project or the window closes in its midst; where none can be; what is dropped."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dermagui.ui.chat.page import ChatPage
 from dermagui.ui.chat.shelf import Place
 from dermagui.ui.window import Window
 from tests.fakes.answering import Script, start_scripted
-from tests.fakes.chat_page import make_bundle, make_picture, open_chat, write
+from tests.fakes.chat_page import ask, make_bundle, make_picture, open_chat, write
 
 Wait = Callable[[Callable[[], object]], None]
 
@@ -107,3 +107,27 @@ def test_pictures_are_dropped_on_the_page_by_events_of_the_mouse(
     enter = QDragEnterEvent(QPoint(5, 5), Qt.DropAction.CopyAction, words, *how[2:])
     QApplication.sendEvent(composer, enter)
     assert not enter.isAccepted()
+
+
+def test_a_project_that_can_only_be_read_lists_its_chats_and_says_why_nothing_is_kept(
+    script: Script, window: Window, own_demo: Path, wait_until: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = open_chat(window, wait_until)
+    open_demo(window, page, own_demo, wait_until)
+    ask(page, "2 naevi", wait_until)
+    window.desk.close_project()
+    monkeypatch.setattr("dermagui.project.Store", lambda folder, **_: Store(folder, read_only=True))
+    window.desk.open_project(own_demo)
+    listed = page.parts.history.list
+    wait_until(lambda: window.desk.read_only and listed.count() == 1)
+    assert "only be read" in page.parts.history._where.text()
+    listed.setCurrentRow(0)
+    wait_until(lambda: len(page.talk.turns) == 2)
+    write(page, "3 more")
+    wait_until(lambda: page.parts.bar.isVisible() and len(page.talk.turns) == 4)
+    assert "can only be read" in page.parts.bar.text
+    assert kept(own_demo) == [["2 naevi", "word0 word1 "]]
+    page.new_chat()
+    ask(page, "2 others", wait_until)
+    window.close()
+    assert kept(paths.data_folder()) == [["2 others", "word0 word1 "]]

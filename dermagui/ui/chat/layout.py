@@ -116,6 +116,10 @@ class ChatLayout(QWidget):
         """Says where the open chat is kept, and whose chats the list holds."""
         self.private.setVisible(place is Place.PRIVATE)
         text = self.tr("Chats of {project}").format(project=project) if project else self.tr("Notebook")
+        if project and place is Place.NOTEBOOK:
+            text = self.tr(
+                "Chats of {project}, which can only be read now. New ones are kept in the Notebook."
+            ).format(project=project)
         self.history.say_where(text)
 
     def show_mode(self, name: str) -> None:
