@@ -57,6 +57,12 @@ WINDOW = (
     _row("window.find", QT_TRANSLATE_NOOP("actions", "Find on this page"), "Ctrl+F", "focus_search"),
     _row("window.detail", QT_TRANSLATE_NOOP("actions", "Show or hide the details"), "F9", "toggle_detail"),
     _row(
+        "window.picture",
+        QT_TRANSLATE_NOOP("actions", "Show the picture on the whole screen"),
+        "F11",
+        "show_full_screen",
+    ),
+    _row(
         "window.airplane",
         QT_TRANSLATE_NOOP("actions", "Turn airplane mode on or off"),
         "Ctrl+Shift+A",

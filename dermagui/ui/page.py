@@ -30,6 +30,8 @@ class Page(QWidget):
     """The name of another page: there what is wrong is mended, or what is lacking is made."""
     wants_model = Signal(str)
     """The name of a bundle that the user wants to chat with."""
+    model_changed = Signal(str)
+    """The name of the bundle that answers in the chat from now on, or empty."""
     setting_changed = Signal(str)
     """The key of a setting that has another value now."""
 

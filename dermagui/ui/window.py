@@ -89,6 +89,7 @@ class Window(QMainWindow):
         page = PAGES[name].kind()(self.desk, self.jobs, *((self.privacy,) if name == "privacy" else ()))
         page.wants.connect(self.show_page)
         page.wants_model.connect(self._chat_with)
+        page.model_changed.connect(self._strip.show_model)
         page.setting_changed.connect(self._on_setting_changed)
         return page
 
@@ -167,6 +168,16 @@ class Window(QMainWindow):
     def toggle_detail(self) -> None:
         """Folds the detail pane away, or unfolds it."""
         self._middle.toggle_detail()
+
+    def show_full_screen(self) -> None:
+        """The picture in view on the whole screen."""
+        from dermagui.ui.widgets.full_screen import FullScreen, view_with_picture
+
+        view = view_with_picture(self._middle)
+        if view is None:
+            self.bar.tell(self.tr("No picture is in view here."))
+        else:
+            FullScreen(view, self._actions["window.picture"].shortcut(), self).open()
 
     def show_library(self) -> None:
         """Ctrl+1."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QImage
 from PySide6.QtNetwork import QLocalSocket
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QPushButton
@@ -29,6 +29,8 @@ from dermagui.ui.shell.child import Child
 from dermagui.ui.shell.report import CrashDialog, ReportDialog, redacted
 from dermagui.ui.shell.single import FirstWindow, ask_first, door_name, is_taken, place_of_first
 from dermagui.ui.shell.welcome import SEEN, Welcome
+from dermagui.ui.widgets.full_screen import FullScreen
+from dermagui.ui.widgets.picture import PictureView
 from dermagui.ui.window import Window
 
 Wait = Callable[[Callable[[], object]], None]
@@ -224,6 +226,35 @@ def test_pages_are_reached_by_their_keys(window: Window) -> None:
         QTest.keyClick(window.windowHandle(), key, Qt.KeyboardModifier.ControlModifier)
         assert window.page.name == name
         assert window._rail._buttons[name].isChecked()
+
+
+def test_the_picture_in_view_fills_the_screen_and_leaves_it_by_the_same_key(window: Window) -> None:
+    window.show_settings()
+    QTest.keyClick(window.windowHandle(), Qt.Key.Key_F11)
+    assert window.findChild(FullScreen) is None
+    assert window.bar.text == "No picture is in view here."
+    view = PictureView(window.page)
+    image = QImage(40, 30, QImage.Format.Format_RGB32)
+    image.fill(Qt.GlobalColor.red)
+    view.show_image(image)
+    view.show()
+    QTest.keyClick(window.windowHandle(), Qt.Key.Key_F11)
+    shown = window.findChild(FullScreen)
+    assert shown.isFullScreen()
+    assert shown.view.levels[0] == image
+    QTest.keyClick(shown, Qt.Key.Key_F11)
+    assert not shown.isVisible()
+    view.setParent(None)
+
+
+def test_the_strip_names_the_model_that_answers_in_the_chat(window: Window) -> None:
+    assert not window._strip.model.isVisible()
+    window.pages["jobs"].model_changed.emit("a-tuned-model")
+    assert window._strip.model.text().strip() == "Model: a-tuned-model"
+    QTest.mouseClick(window._strip.model, Qt.MouseButton.LeftButton)
+    assert window.page.name == "chat"
+    window._strip.show_model("")
+    assert not window._strip.model.isVisible()
 
 
 # -- one window a user --------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from dermagui.ui.widgets.bar import Level
 if TYPE_CHECKING:
     from dermagui.chat.protocol import Adapter
 
-_MODEL, _ADVANCED = "chat/model", "chat/advanced"
+_ADVANCED = "chat/advanced"
 _KEPT_NUMBERS = ("temperature", "max_tokens", "context_tokens", "image_tokens", "threads", "gpu_layers")
 
 
@@ -49,7 +49,7 @@ class Choosing(QObject):
         self.sheet.came.connect(self._on_came)
         self.sheet.left.connect(self.close_sheet)
         models, settings = self._parts.models, self._parts.settings
-        models.picker.activated.connect(lambda _: self._keep(_MODEL, models.name))
+        models.picker.activated.connect(lambda _: self._keep(state.MODEL, models.name))
         models.chosen.connect(self._on_chosen)
         settings.context_tokens.editingFinished.connect(self.look)
         settings.advanced.toggled.connect(lambda on: state.set_mark(_ADVANCED, on))
@@ -62,7 +62,7 @@ class Choosing(QObject):
 
     def _restore(self) -> None:
         settings, kept = self._parts.settings, state.window_state()
-        self._wanted = str(kept.value(_MODEL, ""))
+        self._wanted = str(kept.value(state.MODEL, ""))
         settings.advanced.setChecked(state.is_set(_ADVANCED))
         for name in _KEPT_NUMBERS:
             number = _number(kept, f"chat/{name}")
@@ -102,7 +102,7 @@ class Choosing(QObject):
     def choose(self, name: str) -> None:
         """Has that bundle answer from now on; it may have come only just now."""
         self._wanted = name
-        self._keep(_MODEL, name)
+        self._keep(state.MODEL, name)
         self.close_sheet()
         self.look()
 

@@ -71,6 +71,7 @@ class ChatPage(Page):
         self.handing.review_wanted.connect(lambda: self.wants.emit("review"))
         for part in (self.choosing, self.modes):
             part.changed.connect(self._allow)
+        self.choosing.changed.connect(lambda: self.model_changed.emit(parts.models.name))
         self.choosing.sheet.train_wanted.connect(lambda: self.wants.emit("train"))
         parts.history.chosen.connect(self._on_chat_chosen)
         parts.history.searched.connect(self._list_chats)
@@ -129,7 +130,7 @@ class ChatPage(Page):
         self.parts.title.setText(self.talk.title)
         self.parts.show_place(self.talk.place, self.desk.folder.name if self.desk.folder else "")
         self.parts.seen.show_nothing()
-        self.modes.comparing.say_private(self.talk.place is Place.PRIVATE)
+        self.modes.say_private(self.talk.place is Place.PRIVATE)
         if self.talk.turns:
             figures = self.talk.turns[-1].stored.figures
             self.parts.models.choose(str(figures.get("model", "")))

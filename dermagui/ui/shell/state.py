@@ -9,6 +9,8 @@ from PySide6.QtCore import QByteArray, QSettings
 from dermagui import paths
 
 MOST_RECENT = 10
+MODEL = "chat/model"
+"""Under this key: the name of the bundle that was chosen for the chat last."""
 
 
 def window_state() -> QSettings:

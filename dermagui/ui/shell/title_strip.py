@@ -10,9 +10,11 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QPushButton, QToolButt
 
 from dermagui.ui import theme
 from dermagui.ui.icons import icon, say_beside_icon
+from dermagui.ui.shell import state
 from dermagui.ui.shell.privacy import Door
 
 _ICON = QSize(18, 18)
+_MOST_MODEL_PIXELS = 20 * theme.GRID
 
 
 class TitleStrip(QFrame):
@@ -37,6 +39,8 @@ class TitleStrip(QFrame):
         say_beside_icon(self.policy, self.tr("Policy"))
         self.policy.setAccessibleName(self.tr("This machine's policy fixes some settings"))
         self.policy.clicked.connect(lambda: show_page("settings"))
+        self.model = _button("chat")
+        self.model.clicked.connect(lambda: show_page("chat"))
         self._search = _button("search")
         self._search.setDefaultAction(palette)
         self._search.setIcon(icon("search"))
@@ -46,16 +50,25 @@ class TitleStrip(QFrame):
         row.setSpacing(theme.GRID)
         row.addWidget(self.project)
         row.addStretch(1)
-        for widget in (self.policy, self.network, self.images, self._search):
+        for widget in (self.policy, self.network, self.images, self.model, self._search):
             row.addWidget(widget)
         self.show_project("")
         self.show_door(self._door)
+        self.show_model(str(state.window_state().value(state.MODEL, "")))
 
     def show_project(self, name: str) -> None:
         """The open project's name, or that there is none."""
         name = name or self.tr("No project")
         say_beside_icon(self.project, name)
         self.project.setAccessibleName(self.tr("Project: {name}").format(name=name))
+
+    def show_model(self, name: str) -> None:
+        """The bundle that answers in the chat; nothing where there is none."""
+        short = self.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, _MOST_MODEL_PIXELS)
+        say_beside_icon(self.model, self.tr("Model: {name}").format(name=short))
+        self.model.setAccessibleName(self.tr("Model: {name}").format(name=name))
+        self.model.setToolTip(name)
+        self.model.setVisible(bool(name))
 
     def show_door(self, door: Door) -> None:
         """The two facts, and a lit colour where an image may leave."""

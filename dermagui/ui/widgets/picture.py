@@ -98,6 +98,11 @@ class PictureView(QWidget):
         self.update()
 
     @property
+    def levels(self) -> tuple[QImage, ...]:
+        """What ``show_image`` was given; empty where there is no picture."""
+        return self._levels
+
+    @property
     def has_image(self) -> bool:
         """Whether a picture is shown."""
         return bool(self._levels)
