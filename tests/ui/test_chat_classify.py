@@ -12,7 +12,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QAbstractItemModelTester, QTest
 from PySide6.QtWidgets import QLabel
 
-from dermagui import settings
+from dermagui import paths, settings
 from dermagui.records import Origin
 from dermagui.storage.database import Store
 from dermagui.ui.chat.classify_view import ClassifiedModel
@@ -141,6 +141,15 @@ def test_labels_are_remembered_and_without_a_project_there_is_no_job(
     assert later.modes.classifying.view.labels == ["naevus", "melanoma"]
     other.close()
     other.deleteLater()
+
+
+def test_labels_of_a_private_chat_are_not_remembered(page: ChatPage) -> None:
+    page.new_private_chat()
+    page.classify()
+    QTest.keyClicks(page.modes.classifying.view.labels_text, "kanarienvogel")
+    files = [path for path in paths.config_folder().rglob("*") if path.is_file()]
+    assert files, "the labels of before are there"
+    assert not [path for path in files if b"kanarienvogel" in path.read_bytes()]
 
 
 def test_the_table_of_answers_is_a_sound_model() -> None:

@@ -65,6 +65,8 @@ class Classifying(QObject):
         self._job: tuple[str, Parameters] | None = None
         self._shown: Parameters | None = None
         """Of the job whose answers stand in the table."""
+        self.is_private = False
+        """Whether labels that are written now may not be remembered."""
         self.view = view
         kept = state.window_state()
         self.view.labels_text.setPlainText(str(kept.value(_LABELS, "")))
@@ -86,8 +88,9 @@ class Classifying(QObject):
         return len(self.view.labels) > 1
 
     def _on_changed(self) -> None:
-        state.window_state().setValue(_LABELS, self.view.labels_text.toPlainText())
-        state.window_state().setValue(_FIELD, self.view.field.text())
+        if not self.is_private:
+            state.window_state().setValue(_LABELS, self.view.labels_text.toPlainText())
+            state.window_state().setValue(_FIELD, self.view.field.text())
         self._allow_many()
         self.changed.emit()
 

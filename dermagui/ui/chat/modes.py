@@ -83,6 +83,11 @@ class Modes(QObject):
         self._parts.composer.draft.setFocus()
         self.changed.emit()
 
+    def say_private(self, private: bool) -> None:
+        """Whether nothing of what is asked may be written down."""
+        self.comparing.say_private(private)
+        self.classifying.is_private = private
+
     def clear(self) -> None:
         """Another project."""
         self.comparing.clear()
