@@ -1,4 +1,4 @@
-"""An answer is kept when its project or the window closes in its midst; where none can be; what is dropped."""
+"""An answer is kept when its project or the window closes in its midst; where none can be; drops."""
 
 from __future__ import annotations
 
