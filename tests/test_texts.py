@@ -12,7 +12,7 @@ from dermagui.texts import SENTENCES, sentence
 _CODE = re.compile(r"[a-z]+\.[a-z_]*[a-z]")
 _NO_CODES = re.compile(
     r".*\.(json|jsonl|toml|log|db|lock|ini|csv|com|txt|html|md|part|py|jpg|gguf|jinja)$"
-    r"|(fuse|general|clip|adapter|tokenizer|split\.(count|no))\b"
+    r"|(fuse|general|llama|clip|adapter|tokenizer|split\.(count|no))\b"
 )
 _PACKAGE = Path(settings.__file__).parent
 

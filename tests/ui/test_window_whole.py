@@ -32,7 +32,8 @@ HEAVY = (
     "huggingface_hub",
 )
 # What is no wording: the names of the program and of a project.
-NO_WORDS = ("dermagui", "⟦Study⟧ - dermagui", "general-en", *(model.title for model in load_catalogue()))
+SHIPPED_BANK = "General questions about skin images"
+NO_WORDS = ("dermagui", "⟦Study⟧ - dermagui", SHIPPED_BANK, *(model.title for model in load_catalogue()))
 """Names that are the same in every language: the program, a project, the bank of questions that ships, the
 suggested models.
 """
