@@ -117,6 +117,11 @@ class Bundle:
         """Of all files together."""
         return sum(file.size_bytes for file in self.files.values())
 
+    @property
+    def is_shipped(self) -> bool:
+        """Whether it came with the program, and is none of the user's own."""
+        return self.folder in _shipped_folders()
+
     def path(self, role: str) -> Path | None:
         """Where the file of a role lies; None where the bundle has none."""
         return self.folder / FILE_NAMES[role] if role in self.files else None

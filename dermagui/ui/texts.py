@@ -195,7 +195,8 @@ INSTEAD: dict[str, str] = {
     ),
     "train.base_on_hub": str(
         QT_TRANSLATE_NOOP(
-            "texts", "{name} is not on this computer; look it up on the hub, or choose the folder that holds it."
+            "texts",
+            "{name} is not on this computer; look it up on the hub, or choose the folder that holds it.",
         )
     ),
     "train.base_gated": str(

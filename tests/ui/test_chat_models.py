@@ -121,6 +121,19 @@ def test_without_a_model_the_page_leads_to_one_and_offers_nothing_else(page: Cha
     assert asked == ["train"]
 
 
+def test_the_model_that_ships_is_tried_by_one_click_and_says_what_it_knows(
+    page: ChatPage, wait_until: Wait
+) -> None:
+    click(page.choosing.sheet.phantom)
+    wait_until(lambda: page.parts.models.name == "phantom")
+    wait_until(lambda: page.action("chat.send").isEnabled())
+    assert not page.choosing.sheet.isVisible()
+    assert "it knows drawn shapes, nothing about skin" in page.parts.models._about.text()
+    page.choosing.look()
+    wait_until(lambda: page.choosing.cards)
+    assert [card.name for card in page.choosing.cards] == ["phantom"]
+
+
 def test_terms_are_accepted_and_the_model_downloaded_and_chosen(
     offered: Hub, page: ChatPage, wait_until: Wait
 ) -> None:

@@ -36,6 +36,8 @@ class Choosing(QObject):
         super().__init__(page)
         self._desk, self._parts = desk, parts
         self._wanted = ""
+        self._shipped = ""
+        """The name of the model that came with the program."""
         self._is_wanted = False
         """Whether the user asked for the sheet."""
         self.cards: list[ModelCard] = []
@@ -48,6 +50,7 @@ class Choosing(QObject):
     def _connect(self) -> None:
         self.sheet.came.connect(self._on_came)
         self.sheet.left.connect(self.close_sheet)
+        self.sheet.phantom_wanted.connect(lambda: self.choose(self._shipped))
         models, settings = self._parts.models, self._parts.settings
         models.picker.activated.connect(lambda _: self._keep(state.MODEL, models.name))
         models.chosen.connect(self._on_chosen)
@@ -107,10 +110,16 @@ class Choosing(QObject):
         self.look()
 
     def _on_listed(self, found: tuple[list[ModelCard], int]) -> None:
-        self.cards, self.memory_bytes = found
+        cards, self.memory_bytes = found
+        # The one that ships is no start: whoever has none of their own is led to one, unless they chose it.
+        self._shipped = next((card.name for card in cards if card.is_shipped), "")
+        self.sheet.phantom.setVisible(bool(self._shipped))
+        chosen = str(state.window_state().value(state.MODEL, ""))
+        has_own = any(not card.is_shipped for card in cards)
+        self.cards = [card for card in cards if has_own or card.name == chosen]
         models = self._parts.models
         before = models.name
-        models.show_models(*found)
+        models.show_models(self.cards, self.memory_bytes)
         if any(card.name == self._wanted for card in self.cards):
             models.choose(self._wanted)
             self._wanted = ""

@@ -222,10 +222,12 @@ class ModelCard:
     """What a chat with ``context_tokens`` needs, estimated."""
     error: DermaError | None = None
     needed: Memory | None = None
+    is_shipped: bool = False
+    """It came with the program."""
 
 
 def list_models(context_tokens: int) -> tuple[list[ModelCard], int]:
-    """The bundles of this computer with what they need, and the bytes of memory that it has."""
+    """The user's bundles, then the one that ships, what they need, and this computer's bytes of memory."""
     from dermagui.chat.bundle import Bundle, scan_bundles
     from dermagui.jobs.workers import memory_bytes
 
@@ -233,7 +235,7 @@ def list_models(context_tokens: int) -> tuple[list[ModelCard], int]:
         _card(found, context_tokens)
         if isinstance(found, Bundle)
         else ModelCard(name, "", 0, "", False, 0, 0, found)
-        for name, found in scan_bundles().items()
+        for name, found in scan_bundles(shipped=True).items()
     ]
     return cards, memory_bytes()
 
@@ -252,6 +254,7 @@ def _card(bundle: object, context_tokens: int) -> ModelCard:
         bundle.image is not None,
         bundle.context_length,
         0,
+        is_shipped=bundle.is_shipped,
     )
     try:
         model_path, mmproj_path = bundle.path("model"), bundle.path("mmproj")

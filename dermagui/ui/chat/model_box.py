@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 from dermagui.ui import texts, theme
 from dermagui.ui.chat.adapter_box import AdapterBox
 from dermagui.ui.chat.desk_work import ModelCard
-from dermagui.ui.chat.words import memory_words
+from dermagui.ui.chat.words import memory_words, phantom_words
 
 _AUTOMATIC = -1
 
@@ -102,6 +102,7 @@ class ModelBox(QWidget):
                 memory_words(card.memory_bytes, self._memory_bytes),
                 self.tr("licence: {licence}").format(licence=card.licence or self.tr("not stated")),
                 self.tr("sees pictures") if card.sees else self.tr("text only"),
+                *([phantom_words()] if card.is_shipped else []),
             ]
         )
 

@@ -17,7 +17,7 @@ from dermagui.ui.chat import model_work
 from dermagui.ui.chat.downloads import Downloads
 from dermagui.ui.chat.model_cards import FoundCard, OfferCard
 from dermagui.ui.chat.model_work import AddingListener, Found, Offer
-from dermagui.ui.chat.words import gigabytes
+from dermagui.ui.chat.words import gigabytes, phantom_words
 from dermagui.ui.desk import Desk
 from dermagui.ui.widgets.bar import Bar, Level
 
@@ -33,6 +33,8 @@ class ModelsSheet(QWidget):
     left = Signal()
     """Back to the chat."""
     train_wanted = Signal()
+    phantom_wanted = Signal()
+    """The tiny one that came with the program."""
     _adding = Signal(int, int)
     """Bytes of the model that is being added, and how many there are; told by another thread."""
 
@@ -51,6 +53,9 @@ class ModelsSheet(QWidget):
         self.file = QPushButton(self.tr("A GGUF file you have…"))
         self.folder = QPushButton(self.tr("A folder with models…"))
         self.train = QPushButton(self.tr("Train one of your own"))
+        self.phantom = QPushButton(self.tr("Try the phantom"))
+        knows = self.tr("A tiny model that came with the program: {knows}.")
+        self.phantom.setToolTip(knows.format(knows=phantom_words()))
         self._scroll = QScrollArea()
         self._found_title = _title(self.tr("Found there"))
         self._found_title.hide()
@@ -65,9 +70,9 @@ class ModelsSheet(QWidget):
         top, ways = QHBoxLayout(), QHBoxLayout()
         top.addWidget(heading, 1)
         top.addWidget(self.back)
-        for button in (self.file, self.folder, self.train, self.back):
+        for button in (self.file, self.folder, self.train, self.phantom, self.back):
             button.setAutoDefault(False)
-        for button in (self.file, self.folder, self.train):
+        for button in (self.file, self.folder, self.train, self.phantom):
             ways.addWidget(button)
         ways.setSpacing(theme.GRID)
         ways.addStretch(1)
@@ -96,6 +101,7 @@ class ModelsSheet(QWidget):
     def _connect(self) -> None:
         self.back.clicked.connect(self.left)
         self.train.clicked.connect(self.train_wanted)
+        self.phantom.clicked.connect(self.phantom_wanted)
         self.file.clicked.connect(self.choose_file)
         self.folder.clicked.connect(self.choose_folder)
         self._adding.connect(self._on_adding)

@@ -37,6 +37,11 @@ def tr(text: object) -> str:
     return QCoreApplication.translate("chat", str(text))
 
 
+def phantom_words() -> str:
+    """What the model that came with the program is for."""
+    return QCoreApplication.translate("chat", "it knows drawn shapes, nothing about skin")
+
+
 def doing_words(doing: str) -> str:
     """What the engine does before the first word."""
     return tr(_DOING.get(doing, _DOING["load"]))
