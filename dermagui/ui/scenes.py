@@ -36,9 +36,8 @@ if TYPE_CHECKING:
     from dermagui.ui.window import Window
 
 REVIEWER = "Dr. Example"
-_LATENCY_SECONDS = (0.25, 0.35)
-_ANSWERS_APART = 3
-"""So many answers come between two pictures of a run."""
+_LATENCY_SECONDS = (0.8, 1.2)
+"""So slow that the run outlives its pictures on a busy machine."""
 _PATIENCE_SECONDS = 120
 _CALM_ROUNDS = 5
 _SOON_MILLISECONDS = 5_000
@@ -98,7 +97,7 @@ def running_views(window: Window, application: QApplication) -> Iterator[tuple[s
     with _run(window, application) as job_id:
         window.show_page("generate")
         for n in (1, 2):
-            _wait(application, partial(_has_answers, window, job_id, n * _ANSWERS_APART))
+            _wait(application, partial(_has_answers, window, job_id, n))
             yield f"generate-running-{n}", window, _living(window, job_id)
         window.show_page("jobs")
         settle(application, window)
