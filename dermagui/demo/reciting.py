@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
-from unittest.mock import patch
 
+from dermagui.chat import session
 from dermagui.chat.child import Child, ChildGone
 from dermagui.chat.protocol import Message, receive, send
 
@@ -25,6 +25,8 @@ CONTEXT_TOKENS = 4096
 IMAGE_TOKENS = 16
 PROMPT_TOKENS = 100
 """What it says of every question."""
+_WHAT_STARTS = "Child"
+"""By this name ``session`` makes its child."""
 
 
 class Died(Exception):
@@ -60,8 +62,12 @@ class Recital:
 @contextmanager
 def reciting(script: Recital) -> Iterator[Recital]:
     """Lets every chat of this process start reciters instead of real children."""
-    with patch("dermagui.chat.session.Child", lambda give_up: Reciter(script)):
+    real = getattr(session, _WHAT_STARTS)
+    setattr(session, _WHAT_STARTS, lambda give_up: Reciter(script))
+    try:
         yield script
+    finally:
+        setattr(session, _WHAT_STARTS, real)
 
 
 class Reciter(Child):
