@@ -85,9 +85,9 @@ def test_what_was_accepted_is_written_and_the_folder_shown(
     sheet.out.setText(str(out))
     sheet.split.setText("100/0/0")
     QTest.keyClick(sheet.split, Qt.Key.Key_Return)
-    wait_until(lambda: "Wrote" in page.parts.bar.text)
+    wait_until(lambda: "Written" in page.parts.bar.text)
     assert page.parts.bar.text == (
-        f"Wrote 1 pairs and 1 pictures to {out}: 1 to train, 0 to validate, 0 to test."
+        f"Written to {out}. Pairs: 1, of them 1 to train, 0 to validate, 0 to test. Pictures: 1."
     )
     (line,) = (out / "train.jsonl").read_text(encoding="utf-8").splitlines()
     assert "number 0" in json.dumps(json.loads(line))
@@ -110,7 +110,7 @@ def test_what_is_refused_keeps_the_sheet_with_what_was_typed(
     assert [path.name for path in out.iterdir()] == ["thesis.txt"]
     sheet.out.setText(str(tmp_path / "free"))
     QTest.keyClick(sheet.out, Qt.Key.Key_Return)
-    wait_until(lambda: "Wrote 1 pairs" in page.parts.bar.text)
+    wait_until(lambda: "Pairs: 1," in page.parts.bar.text)
     assert not any(sheet.isVisible() for sheet in page.findChildren(ExportSheet))
 
 
@@ -153,7 +153,7 @@ def test_the_sheet_says_beforehand_what_will_be_written(
     assert sheet.count.text() == "Pairs to write: 2 (1 from a rehearsal)"
     sheet.out.setText(str(out))
     QTest.keyClick(sheet.out, Qt.Key.Key_Return)
-    wait_until(lambda: "Wrote 2 pairs" in page.parts.bar.text)
+    wait_until(lambda: "Pairs: 2," in page.parts.bar.text)
     counts = json.loads((out / "manifest.json").read_text(encoding="utf-8"))["counts"]
     assert (counts["pairs"], counts["simulated"], counts["flagged"]) == (2, 1, 0)
 

@@ -260,8 +260,8 @@ def export_words(figures: Mapping[str, int], out: Path) -> str:
     """What an export wrote, in a sentence."""
     words = QCoreApplication.translate(
         "review",
-        "Wrote {pairs} pairs and {images} pictures to {path}: {train} to train, {validation} to validate, "
-        "{test} to test.",
+        "Written to {path}. Pairs: {pairs}, of them {train} to train, {validation} to validate, {test} to "
+        "test. Pictures: {images}.",
     )
     counts = {name: whole(count) for name, count in figures.items()}
     told = words.format(path=display_path(out), **counts)

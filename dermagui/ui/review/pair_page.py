@@ -163,10 +163,12 @@ class PairPage(Page):
 
     def go_on(self) -> None:
         """The next pair, with nothing said about this one."""
+        self.parts.verdict.show_status("")
         self.walk.go_on()
 
     def go_back(self) -> None:
         """The pair before."""
+        self.parts.verdict.show_status("")
         self.walk.go_back()
 
     def read_on(self) -> None:

@@ -16,7 +16,7 @@ from dermagui.review.difference import Change, difference
 from dermagui.review.reading import Reading
 from dermagui.ui import theme
 from dermagui.ui.icons import Sign
-from dermagui.ui.review.words import STATES, flag_words, plain_name, role_words, translated
+from dermagui.ui.review.words import REASONS, STATES, flag_words, plain_name, role_words, translated
 from dermagui.ui.shell.words import whole
 
 MEASURE_CHARACTERS = 70
@@ -108,6 +108,8 @@ class PairView(QWidget):
     def _add_state(self, reading: Reading) -> None:
         name, word = STATES[reading.pair.state]
         words = [translated(word)]
+        if reading.said is not None and reading.said.reason is not None:
+            words.append(translated(REASONS[reading.said.reason]))
         if reading.pair.simulated:
             words.append(self.tr("written by a rehearsal, not by a model"))
         self._add_signed(name, " · ".join(words), theme.GOOD if reading.edited else None)

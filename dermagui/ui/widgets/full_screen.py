@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import QDialog, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QLabel, QVBoxLayout, QWidget
 
 from dermagui.ui.widgets.picture import PictureView
 
@@ -14,13 +14,14 @@ class FullScreen(QDialog):
 
     def __init__(self, view: PictureView, key: QKeySequence, parent: QWidget) -> None:
         super().__init__(parent)
-        self.setWindowTitle(self.tr("Picture on the whole screen; Esc closes it"))
+        self.setWindowTitle(self.tr("Picture"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.view = PictureView()
         self.view.show_image(*view.levels)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.view)
+        column.addWidget(self.view, 1)
+        column.addWidget(QLabel(self.tr("Esc closes it. + and − zoom, 0 shows the whole picture.")))
         QShortcut(key, self).activated.connect(self.reject)
         self.setWindowState(Qt.WindowState.WindowFullScreen)
 
