@@ -344,6 +344,7 @@ SENTENCES: dict[str, str] = {
     "train.no_recipe": "There is no recipe {name}; known are {known}, or name a JSON file of your own.",
     "train.bad_recipe": "The recipe {path} cannot be used ({reason}); compare it with those that ship with dermagui.",
     "train.bad_setting": "The setting “{name}” has no value that is possible; mend it.",
+    "train.base_unsaid": "Name the base model first: a folder on this computer, or a name on the hub.",
     "train.no_base": "There is no model in {path}; name the folder that holds the base's config.json and weights.",
     "train.base_gated": "{name} is not on this computer, and it is gated: accept its terms ({licence}) on its page at the hub, keep a hub token with `dermagui key set huggingface` and start this again, or name its folder.",
     "train.base_on_hub": "{name} is not on this computer (its licence: {licence}); `dermagui train PROJECT --base {name}` downloads it, or name its folder.",

@@ -17,6 +17,7 @@ from dermagui import __version__
 from dermagui.chat.bundle import NOTICE
 from dermagui.chat.keeping import find_picture, seen_again
 from dermagui.chat.pages import Shown, render
+from dermagui.chat.reference import cited_numbers
 from dermagui.chat.reports import readable
 from dermagui.chat.tasks import schema_of
 from dermagui.errors import DermaError, from_os_error
@@ -39,6 +40,8 @@ class Told:
     text: str
     about: str
     """How an answer came about: model, quantization, adapter, speed, time."""
+    notes: tuple[str, ...]
+    """What a reader must know of an answer: cut off, mended by a person, without support."""
     passages: tuple[Mapping[str, Any], ...]
     captions: tuple[str, ...]
     pictures: tuple[Shown | None, ...]
@@ -76,6 +79,8 @@ def as_markdown(store: Store, uid: str) -> str:
         lines += [f"## {_SPEAKERS[turn.role]}", ""]
         lines += [f"*{caption}*  " for caption in turn.captions] + ([""] if turn.captions else [])
         lines += [f"> {_plain(line)}".rstrip() for line in turn.text.splitlines()] + [""]
+        for note in turn.notes:
+            lines += [f"**{_plain(note)}**", ""]
         for passage in turn.passages:
             lines.append(f"[{passage['number']}] {_plain(passage['name'])}, {_plain(passage['place'])}  ")
         lines += [""] if turn.passages else []
@@ -109,6 +114,11 @@ _OF_CHAT = (
     *("uid", "title", "model", "model_sha256", "quantization", "adapters", "settings"),
     *("created_at", "changed_at"),
 )
+_ENDED = {
+    "stopped": "Stopped by the user before its end.",
+    "length": "Cut off: the most tokens of an answer were reached.",
+    "context": "Cut off: the context was full.",
+}
 _SPEAKERS = {Role.USER: "Question", Role.ASSISTANT: "Answer", Role.SYSTEM: "Instruction"}
 
 
@@ -131,10 +141,26 @@ def _told(turn: StoredTurn, chat: Row, pictures: Sequence[tuple[Shown | None, st
         turn.role,
         _text_of(turn),
         about_answer(turn, chat) if turn.role is Role.ASSISTANT else "",
+        _notes(turn) if turn.role is Role.ASSISTANT else (),
         tuple(passages) if isinstance(passages, list) else (),
         tuple(caption for _, caption in found),
         tuple(picture for picture, _ in found),
     )
+
+
+def _notes(turn: StoredTurn) -> tuple[str, ...]:
+    figures = turn.figures
+    notes = [_ENDED.get(str(figures.get("ended", "")), "")]
+    if figures.get("form"):
+        notes.append("Edited by hand: not in the words of the model.")
+    passages = figures.get("passages")
+    if isinstance(passages, list):
+        known = {told["number"] for told in passages}
+        if cited_numbers(turn.text) - known:
+            notes.append("Names passages that it was not given.")
+        elif not cited_numbers(turn.text):
+            notes.append("Names no passage of the reference library: take it as unsupported.")
+    return tuple(note for note in notes if note)
 
 
 def _text_of(turn: StoredTurn) -> str:

@@ -28,6 +28,7 @@ from tests.chat.test_reports import Page
 from tests.fakes.tiny_models import Pair
 
 NOTICE = "Research use only. Not a medical device. Do not use for diagnosis."
+PASSAGE = {"number": 1, "name": "guideline.md", "place": "line 1", "text": "words"}
 EVIL = '</p><script>alert(1)</script> & <img src="x" onerror="y"> `<b>`'
 
 
@@ -93,6 +94,32 @@ def test_markdown_tells_all_and_holds_no_html(store: Store, chat: str) -> None:
     assert [line for line in lines if line.startswith("#")][1:] == ["## Question", "## Answer"]
     assert any(line.startswith("[1] ") and line.rstrip().endswith("page 3") for line in lines)
     assert any("derm Q8_0, 1.5 tokens/s, 3 s, temperature 0" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "figures", "note"),
+    [
+        ("One", {"ended": "stopped"}, "Stopped by the user before its end."),
+        ("One", {"ended": "length"}, "Cut off: the most tokens of an answer were reached."),
+        ("One", {"ended": "context"}, "Cut off: the context was full."),
+        (
+            "One",
+            {"passages": [PASSAGE]},
+            "Names no passage of the reference library: take it as unsupported.",
+        ),
+        ("One [2]", {"passages": [PASSAGE]}, "Names passages that it was not given."),
+        ("One [1]", {"passages": [PASSAGE], "ended": "end"}, ""),
+    ],
+)
+def test_what_a_reader_must_know_stands_in_every_transcript(
+    store: Store, text: str, figures: dict[str, object], note: str
+) -> None:
+    uid = chats.add_chat(store, model="small", model_sha256="", quantization="", adapters=[], settings={})
+    told = figures_of(Answer(), Asked("derm")) | figures
+    keep_turns(store, uid, [StoredTurn(Role.USER, "?"), StoredTurn(Role.ASSISTANT, text, figures=told)], [])
+    for page in (as_markdown(store, uid), as_html(store, uid)):
+        assert note in page
+        assert any(known in page for known in ("Stopped", "Cut off", "Names")) == bool(note)
 
 
 def test_json_holds_what_was_said_and_how_it_came_about(store: Store, chat: str) -> None:

@@ -143,6 +143,36 @@ def test_the_last_question_is_edited(page: ChatPage, script: Script, wait_until:
     assert notebook() == [["2 words please", "word0 word1 "]]
 
 
+def test_a_draft_goes_into_no_other_chat(page: ChatPage, wait_until: Wait) -> None:
+    ask(page, "2 words", wait_until)
+    kept = page.talk.at
+    page.parts.composer.draft.setPlainText("a draft of the kept chat")
+    page.new_private_chat()
+    assert page.parts.composer.text == ""
+    ask(page, "3 words", wait_until)
+    page.edit()
+    page._on_chat_chosen(kept)
+    assert page.parts.composer.text == "a draft of the kept chat"
+    assert page.wishing.edited is None
+    page.new_private_chat()
+    page.parts.composer.draft.setPlainText("a private draft")
+    page.new_chat()
+    assert page.parts.composer.text == ""
+    page.parts.composer.draft.setPlainText("begun")
+    page._on_chat_chosen(kept)
+    page.new_chat()
+    assert page.parts.composer.text == "begun"
+
+
+def test_an_edited_chat_keeps_its_name_in_view(page: ChatPage, wait_until: Wait) -> None:
+    ask(page, "2 words", wait_until)
+    wait_until(lambda: page.parts.title.text() == "2 words")
+    QTest.keyClick(page, Qt.Key.Key_E, Qt.KeyboardModifier.ControlModifier)
+    QTest.keyClick(page.parts.composer.draft, Qt.Key.Key_Return)
+    wait_until(lambda: page.talk.turns and page.talk.turns[0].versions == (0, 1))
+    assert page.parts.title.text() == "2 words"
+
+
 def test_a_picture_is_shown_and_what_the_model_saw_stands_beside(
     page: ChatPage, script: Script, tmp_path: Path, wait_until: Wait
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -93,7 +94,9 @@ class ClassifyView(QWidget):
         self.labels_text = QPlainTextEdit()
         self.labels_text.setTabChangesFocus(True)
         self.labels_text.setFixedHeight(_LINES * self.fontMetrics().lineSpacing() + 2 * theme.GRID)
-        self.labels_text.setPlaceholderText(self.tr("One label a line, for example:\nnaevus\nmelanoma"))
+        self.labels_text.setPlaceholderText(
+            self.tr("One label a line, or commas between; for example:\nnaevus\nmelanoma")
+        )
         self.sentence = _quiet("")
         self.sentence.setForegroundRole(QPalette.ColorRole.WindowText)
         self.ranking = QTreeWidget()
@@ -179,7 +182,7 @@ class ClassifyView(QWidget):
     @property
     def labels(self) -> list[str]:
         """The labels as they were written, without empty lines."""
-        return [line.strip() for line in self.labels_text.toPlainText().splitlines() if line.strip()]
+        return [part.strip() for part in re.split(r"[\n,;]", self.labels_text.toPlainText()) if part.strip()]
 
     def show_ranking(self, found: Sequence[Ranked], sentence: str) -> None:
         """The ranking of one picture, and its sentence."""

@@ -14,6 +14,7 @@ from dermagui.ui import theme
 from dermagui.ui.chat.attaching import Attaching
 from dermagui.ui.chat.choosing import Choosing
 from dermagui.ui.chat.desk_work import Thumb
+from dermagui.ui.chat.drafts import Drafts
 from dermagui.ui.chat.engine import Answered, Engine, Progress, Question
 from dermagui.ui.chat.handing import Handing
 from dermagui.ui.chat.layout import ChatLayout
@@ -49,6 +50,7 @@ class ChatPage(Page):
         self.wishing = Wishing(desk, self.talk, self.library, self.parts, self)
         self.reporting = Reporting(desk, self.talk, self)
         self.handing = Handing(desk, self.talk, self.parts.bar, self)
+        self._drafts = Drafts(self.talk, self.parts.composer)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(2 * theme.GRID, theme.GRID, 2 * theme.GRID, theme.GRID)
         outer.addWidget(self.parts)
@@ -89,8 +91,10 @@ class ChatPage(Page):
         self.parts.bar.hide()
         self.choosing.look()
         self.modes.clear()
+        self._drafts.put_by()
         self.wishing.begin()
         self.talk.begin()
+        self._drafts.take_up()
         self._list_chats()
 
     def show_changes(self, kinds: frozenset[str]) -> None:
@@ -120,14 +124,17 @@ class ChatPage(Page):
 
     def _on_chat_chosen(self, at: ChatAt) -> None:
         self.modes.show(Mode.TALK)
+        self._drafts.put_by()
         self.wishing.begin()
         self.talk.open(at, self.this_chat.titles.get(at.uid, ""))
+        self._drafts.take_up()
 
     # -- what is shown --------------------------------------------------------------------------
 
     def _on_opened(self) -> None:
         self.parts.conversation.show_turns(self.talk.turns)
-        self.parts.title.setText(self.talk.title)
+        known = self.this_chat.titles.get(self.talk.at.uid, "") if self.talk.at else ""
+        self.parts.title.setText(self.talk.title or known)
         self.parts.show_place(self.talk.place, self.desk.folder.name if self.desk.folder else "")
         self.parts.seen.show_nothing()
         self.modes.say_private(self.talk.place is Place.PRIVATE)
@@ -353,8 +360,10 @@ class ChatPage(Page):
     def _begin(self, *, private: bool) -> None:
         self.parts.bar.hide()
         self.modes.show(Mode.TALK)
+        self._drafts.put_by()
         self.wishing.begin()
         self.talk.begin(private=private)
+        self._drafts.take_up()
         self._list_chats()
         self.parts.composer.draft.setFocus()
 

@@ -311,7 +311,11 @@ class RecipeStation(Station):
         return self._found.folder if self._found else None
 
     def parameters(self, *, one_step: bool = False, export: Path | None = None) -> Parameters:
-        """What a training is started with. Raises ``UserError``: ``train.bad_setting``, ``train.no_base``."""
+        """What a training is started with. Raises ``UserError``: ``train.bad_setting``,
+        ``train.base_unsaid``, ``train.no_base``.
+        """
+        if self._found is None and not self.base.text().strip():
+            raise UserError("train.base_unsaid")
         if self._found is None:
             raise UserError("train.no_base", path=self.base.text().strip())
         return training_parameters(
